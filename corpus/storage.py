@@ -1,0 +1,118 @@
+"""Paths and URIs, local or not, through ``pyarrow.fs``: what tasks open inputs and write outputs with.
+
+``s3a://`` is taken as ``s3://``: stock PySpark has no S3 classes, so nothing of ours goes through Hadoop's.
+Credentials and endpoints come from where the AWS, GCS and HDFS clients look (``AWS_ENDPOINT_URL``, ``~/.aws``, …).
+
+    place = locate("s3://bucket/crawl/a.warc.gz")
+    with place.open() as stream: ...
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, final
+
+from pyarrow import fs
+
+from corpus.errors import InputError
+
+REMOTE = ("s3://", "gs://", "gcs://", "hdfs://", "viewfs://")
+
+
+@final
+@dataclass(frozen=True)
+class Place:
+    """A path on a file system. ``uri`` is what a user would write; ``path`` what the file system calls it."""
+
+    uri: str
+
+    @property
+    def path(self) -> str:
+        return _resolve(self.uri)[1]
+
+    @property
+    def filesystem(self) -> fs.FileSystem:
+        return _resolve(self.uri)[0]
+
+    @property
+    def is_local(self) -> bool:
+        return not self.uri.startswith(REMOTE)
+
+    def __truediv__(self, name: str) -> "Place":
+        return Place(f"{self.uri.rstrip('/')}/{name}")
+
+    def info(self) -> fs.FileInfo:
+        return self.filesystem.get_file_info(self.path)
+
+    def exists(self) -> bool:
+        return self.info().type != fs.FileType.NotFound
+
+    def open(self) -> IO[bytes]:
+        """Seekable, for reading."""
+        return self.filesystem.open_input_file(self.path)
+
+    def read_bytes(self) -> bytes:
+        with self.open() as stream:
+            return stream.read()
+
+    def make_folder(self) -> None:
+        self.filesystem.create_dir(self.path, recursive=True)
+
+    def remove(self) -> None:
+        """The file, or the folder with all that is in it; nothing if there is none."""
+        kind = self.info().type
+        if kind == fs.FileType.Directory:
+            self.filesystem.delete_dir(self.path)
+        elif kind == fs.FileType.File:
+            self.filesystem.delete_file(self.path)
+
+    def files(self) -> list[fs.FileInfo]:
+        """All files below this folder, in the order of their paths."""
+        found = self.filesystem.get_file_info(fs.FileSelector(self.path, recursive=True, allow_not_found=True))
+        return sorted((info for info in found if info.type == fs.FileType.File), key=lambda info: info.path)
+
+    @contextmanager
+    def replace(self) -> Iterator[IO[bytes]]:
+        """Write a file whole or not at all: a temporary name beside it, moved into place when the block ends well."""
+        folder, _, name = self.path.rpartition("/")
+        temporary = f"{folder}/.{name}.{uuid.uuid4().hex}.tmp"
+        try:
+            with self.filesystem.open_output_stream(temporary) as stream:
+                yield stream
+            self.filesystem.move(temporary, self.path)
+        except BaseException:
+            if self.filesystem.get_file_info(temporary).type == fs.FileType.File:
+                self.filesystem.delete_file(temporary)
+            raise
+
+    def write_bytes(self, content: bytes) -> None:
+        with self.replace() as stream:
+            stream.write(content)
+
+
+def locate(path: str) -> Place:
+    """A path as a user writes it -> where it is. Local paths become absolute; ``s3a://`` becomes ``s3://``."""
+    if path.startswith("s3a://"):
+        path = "s3://" + path[len("s3a://") :]
+    if path.startswith("file://"):
+        path = path[len("file://") :]
+    return Place(path) if path.startswith(REMOTE) else Place(os.path.abspath(os.path.expanduser(path)))
+
+
+def _resolve(uri: str) -> tuple[fs.FileSystem, str]:
+    if not uri.startswith(REMOTE):
+        return fs.LocalFileSystem(), uri
+    try:
+        if uri.startswith("s3://"):  # region given, or Arrow asks AWS over the network for the bucket's, which a local server has no answer to
+            region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+            if region or os.environ.get("AWS_ENDPOINT_URL"):
+                return _s3(region or "us-east-1", os.environ.get("AWS_ENDPOINT_URL")), uri[len("s3://") :]
+        return fs.FileSystem.from_uri(uri)
+    except (OSError, ValueError) as error:
+        raise InputError("cannot reach storage", where=uri, hint=str(error)) from error
+
+
+def _s3(region: str, endpoint: str | None) -> fs.FileSystem:
+    return fs.S3FileSystem(region=region, endpoint_override=endpoint)
