@@ -111,6 +111,9 @@ def ledger_schema() -> pa.Schema:
     return pa.schema(list(LEDGER))
 
 
+STALE_WITH_TEXT = ("words", "lines")  # transient columns of offsets into the text
+
+
 def new_batch(**columns: Iterable[Any]) -> pa.RecordBatch:
     """Columns of Python values -> a working batch; columns not named are null. For sources and tests.
 
@@ -139,8 +142,8 @@ def with_column(batch: pa.RecordBatch, name: str, values: pa.Array | Sequence[An
 
 
 def with_text(batch: pa.RecordBatch, text: pa.Array | Sequence[str | None]) -> pa.RecordBatch:
-    """A new text. Columns that hold offsets into the old one (``words``, ``lines``) go with it."""
-    stale = [name for name in ("words", "lines") if name in batch.schema.names]
+    """A new text. Columns that hold offsets into the old one (:data:`STALE_WITH_TEXT`) go with it."""
+    stale = [name for name in STALE_WITH_TEXT if name in batch.schema.names]
     return with_column(batch.drop_columns(stale) if stale else batch, "text", text)
 
 

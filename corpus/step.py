@@ -84,6 +84,7 @@ class DocumentStep(ABC):
 
     reads: ClassVar[tuple[str, ...]] = ()
     adds: ClassVar[tuple[str, ...]] = ()
+    rewrites_text: ClassVar[bool] = False  # then ``words`` and ``lines``, which point into the text, are gone after it
     signals: ClassVar[Mapping[str, pa.DataType]] = {}
     reasons: ClassVar[tuple[Reason, ...]] = ()
 

@@ -105,7 +105,9 @@ def _resolve(uri: str) -> tuple[fs.FileSystem, str]:
     if not uri.startswith(REMOTE):
         return fs.LocalFileSystem(), uri
     try:
-        if uri.startswith("s3://"):  # region given, or Arrow asks AWS over the network for the bucket's, which a local server has no answer to
+        if uri.startswith(
+            "s3://"
+        ):  # region given, or Arrow asks AWS over the network for the bucket's, which a local server has no answer to
             region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
             if region or os.environ.get("AWS_ENDPOINT_URL"):
                 return _s3(region or "us-east-1", os.environ.get("AWS_ENDPOINT_URL")), uri[len("s3://") :]

@@ -1,0 +1,60 @@
+# The commands of the house. `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_ARGS ?=
+DEMO := build/demo
+.DEFAULT_GOAL := help
+.PHONY: help install java demo clean-demo test test-long check bench zip env picture clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+install: $(VENV)/installed java ## create .venv and install everything, Java too where apt may be used
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "gristmill needs Python 3.11 or newer; this is %s (try: make PYTHON=python3.12 install)" % sys.version.split()[0])'
+	@echo "Creating $(VENV) and installing (some 600 MB of packages) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS) -e '.[test]'
+	@touch $@
+
+java:
+	@if $(BIN)/python -c 'import sys; from corpus.session import java_problem; sys.exit(java_problem() is not None)'; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		echo "Installing a headless Java …"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless; \
+	else \
+		$(BIN)/python -c 'from corpus.session import java_problem; print(java_problem())'; exit 2; \
+	fi
+
+demo: install ## crawl a local site, curate it with the web recipe, and show the report (a few minutes)
+	@$(BIN)/python -m jobs.demo --output $(DEMO)
+
+clean-demo: ## forget the demo, so that the next one starts over
+	rm -rf $(DEMO) $(DEMO).work
+
+test: install ## the whole test suite (under 20 minutes on 2 cores)
+	@$(BIN)/python -m pytest -m 'not long' $(PYTEST_ARGS)
+
+test-long: install ## the slow tests
+	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
+
+check: install ## ruff and the type checker
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: install ## measure, beside the systems that users would otherwise take; results in build/bench.json
+	@$(BIN)/python -m tests.benchmarks.run
+
+zip: install ## build/gristmill.zip, for spark-submit --py-files
+	@rm -rf build/wheel && $(BIN)/python -m build --quiet --wheel --outdir build/wheel . && cp build/wheel/gristmill-*.whl build/gristmill.zip && echo build/gristmill.zip
+
+env: install ## build/env.tar.gz, the Python environment for --archives
+	@mkdir -p build && $(BIN)/venv-pack -p $(VENV) -o build/env.tar.gz --force && echo build/env.tar.gz
+
+picture: demo ## docs picture of the report that README shows
+	@$(BIN)/python -m tests.picture $(DEMO)/corpus/report.html build/report.png
+
+clean: ## remove what was built
+	rm -rf build dist *.egg-info

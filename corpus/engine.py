@@ -1,0 +1,199 @@
+"""Runs a recipe on Spark: stages, resume, conservation, manifest.
+
+    stage       what it does                                                        where its result lies until the end
+    inputs      list, digest and classify the files                                 (memory)
+    read        the fused pass: every split from bytes to signals                   WORK/fused/SPLIT/
+    sets        each corpus step in turn, on the ledger table                       WORK/sets/STEP/
+    write       documents, ledger and rejected shards                               OUTPUT/
+    report      figures, page, card; the manifest last                              OUTPUT/
+
+Every stage leaves its result in the work folder, so that the same command goes on where a killed run stopped; a changed recipe,
+input or code version is refused until told to overwrite.
+
+    result = curate(load("web"), ["crawl/"], "corpus/", spark=session("curate"))
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, final
+
+import xxhash
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from corpus import document, manifest, publish
+from corpus.dedup.exact import SameRecord
+from corpus.errors import InputError, OutputError, ResumeError
+from corpus.reading import Reading, examine_inputs, read_splits
+from corpus.recipe import Recipe
+from corpus.sources.listing import find
+from corpus.step import step_name
+from corpus.storage import Place, locate
+from corpus.tasks import raising_user_errors
+from corpus.work import Work
+
+STATE = "state.json"
+
+
+class Observer(Protocol):
+    """Who is told of the progress: the command line shows it, tests may listen."""
+
+    def stage(self, name: str, what: str) -> AbstractContextManager[None]:
+        """A stage begins, and ends with the block."""
+        ...
+
+
+@final
+class Silent:
+    """Tells nobody."""
+
+    @contextmanager
+    def stage(self, name: str, what: str):  # type: ignore[no-untyped-def]
+        yield
+
+
+@final
+@dataclass(frozen=True)
+class Result:
+    """A finished corpus: where it lies, its manifest, the facts of this run (``run.json``), and whether it was there already."""
+
+    corpus: Place
+    manifest: dict[str, Any]
+    run: dict[str, Any]
+    resumed: bool
+
+
+@final
+@dataclass
+class _Clock:
+    """Times the stages for run.json, and passes them on to the observer."""
+
+    observer: Observer
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str, what: str):  # type: ignore[no-untyped-def]
+        started = time.monotonic()
+        with self.observer.stage(name, what):
+            yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - started, 3)
+
+
+def curate(
+    recipe: Recipe,
+    inputs: Sequence[str],
+    output: str,
+    *,
+    spark: SparkSession,
+    work: str | None = None,
+    overwrite: bool = False,
+    observer: Observer | None = None,
+) -> Result:
+    """Run ``recipe`` over ``inputs`` into the folder ``output``; continue if this very run was begun there.
+
+    ``work`` is a folder that Spark and the tasks can write, by default beside the output (or in the current folder, if that is an
+    object store). Raises the errors of ``corpus.errors`` for what a user can mend.
+    """
+    clock = _Clock(observer or Silent())
+    corpus, place = locate(output), _work_place(output, work)
+    with raising_user_errors(output):
+        found = find(inputs)
+        if not overwrite:
+            _refuse_foreign_output(corpus, place)
+        with clock.stage("inputs", f"listing and digesting {len(found):,} files"):
+            examined = examine_inputs(spark, recipe, found)
+        if all(entry.source < 0 for entry in examined):
+            raise InputError("no readable archive", where=", ".join(inputs), hint=f"the recipe {recipe.name!r} reads none of its files")
+        now = manifest.fingerprint(recipe, examined)
+        if overwrite:
+            publish.clear(corpus)
+            place.remove()
+        finished = _finished(corpus, now)
+        if finished:
+            return Result(corpus, finished, json.loads((corpus / publish.RUN).read_bytes()), resumed=True)
+        resumed = _claim(place, now)
+        store = Work(spark, place)
+        with clock.stage("read", "the fused pass, from bytes to signals"):
+            reading = read_splits(spark, recipe, examined, place / "fused")
+        if not reading.documents:
+            raise InputError("no readable record", where=", ".join(inputs), hint="the files were read, but hold no document")
+        decided = _decide(recipe, store, reading, clock)
+        content = publish.Content(recipe=recipe, fingerprint=now, reading=reading, decided=decided, work=store, corpus=corpus)
+        with clock.stage("write", "documents and ledger"):
+            written = publish.write_shards(content)
+        with clock.stage("report", "figures, page and manifest"):
+            run = publish.run_facts(spark, clock.seconds, reading, resumed)
+            made = publish.finish(content, written, run)
+        place.remove()
+    return Result(corpus, made, run, resumed=False)
+
+
+def plan(recipe: Recipe) -> list[tuple[str, list[str]]]:
+    """The stages of a run, and the steps in each: what ``--plan`` prints."""
+    return [
+        ("read (one fused pass, one task a split, no shuffle)", [step_name(type(part)) for part in (*recipe.sources, *recipe.steps)]),
+        ("sets (Spark, with shuffles)", ["same_record", *(step_name(type(step)) for step in recipe.corpus)]),
+        ("write (Spark, one shuffle)", ["documents", "ledger", *(["rejected"] if recipe.output.keep_rejected else [])]),
+        ("report", ["report.json", "report.html", "README.md", "run.json", "manifest.json"]),
+    ]
+
+
+def _decide(recipe: Recipe, work: Work, reading: Reading, clock: _Clock) -> DataFrame:
+    """The ledger table after all set steps: every row has an outcome."""
+    table = reading.ledger(work.spark)
+    for number, step in enumerate((SameRecord(), *recipe.corpus)):
+        name = step_name(type(step))
+        with clock.stage(name, "on the ledger, with Spark"):
+            table = work.materialise(f"{number:02d}-{name}", _applied(step, table, work.below(f"{number:02d}-{name}.parts")))
+    return table.withColumn("outcome", F.coalesce("outcome", F.lit(document.KEPT)))
+
+
+def _applied(step: Any, table: DataFrame, work: Work) -> Callable[[], DataFrame]:
+    return lambda: step(table, work)
+
+
+def _work_place(output: str, work: str | None) -> Place:
+    """A folder for this output alone: it is removed when the corpus is whole."""
+    corpus = locate(output).uri.rstrip("/")
+    if work:
+        return locate(work) / f"gristmill-{xxhash.xxh3_64_hexdigest(corpus.encode())[:12]}"
+    return Place(f"{corpus}.work") if locate(output).is_local else locate(f"{corpus.rpartition('/')[2]}.work")
+
+
+def _refuse_foreign_output(corpus: Place, work: Place) -> None:
+    """Never write into a folder of somebody else's, nor take one for ours."""
+    if corpus.exists() and corpus.files() and not (corpus / manifest.NAME).exists() and not (work / STATE).exists():
+        raise OutputError("the output folder holds something else", where=corpus.uri, hint="choose an empty folder, or give --overwrite")
+
+
+def _finished(corpus: Place, now: dict[str, Any]) -> dict[str, Any] | None:
+    """The manifest of the corpus that lies there, if it is this one."""
+    if not (corpus / manifest.NAME).exists():
+        return None
+    there = manifest.read(corpus)
+    changed = manifest.differences(there["fingerprint"], now)
+    if changed:
+        raise ResumeError(f"another corpus lies there; changed: {'; '.join(changed)}", where=corpus.uri, hint="--overwrite replaces it")
+    return there
+
+
+def _claim(work: Place, now: dict[str, Any]) -> bool:
+    """Mark the work folder as this run's; true if it was begun before."""
+    work.make_folder()
+    state = work / STATE
+    if state.exists():
+        changed = manifest.differences(json.loads(state.read_bytes()), now)
+        if changed:
+            raise ResumeError(
+                f"an unfinished run lies there; changed: {'; '.join(changed)}", where=work.uri, hint="--overwrite starts over"
+            )
+        return True
+    if work.files():
+        raise OutputError(
+            "the work folder holds something else", where=work.uri, hint="choose an empty folder with --work, or give --overwrite"
+        )
+    state.write_bytes(manifest.to_bytes(now))
+    return False

@@ -1,0 +1,150 @@
+"""The fused pass as a task runs it: one split from bytes to signals, written to the work folder.
+
+Nothing but a few numbers goes back through Spark: documents, ledger rows and metrics of a split are files in a folder of its
+own, and ``done.json``, written last, says that they are whole. A killed run goes on from the splits that are done.
+
+    outcome = run_split(split, recipe, Place("/tmp/work/fused/00000-0000"))
+"""
+
+import json
+import resource
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import Any, Self, final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from corpus import document
+from corpus.pii.redact import redact_url
+from corpus.recipe import Recipe
+from corpus.report.metrics import Metrics
+from corpus.sources.source import ReadLog, Split
+from corpus.step import FusedPass, rejected, signal_types
+from corpus.storage import Place
+
+DOCUMENTS, LEDGER, METRICS, DONE = "documents.parquet", "ledger.parquet", "metrics.json", "done.json"
+_KEPT_DAMAGES = 1000  # per split, with file and offset; beyond that only counted: 1,000 holes in 128 MB is no archive any more
+
+
+@final
+@dataclass(frozen=True)
+class SplitOutcome:
+    """What a task says of its split. ``first`` and ``next`` as in ReadLog; ``seconds`` by step; memory of the worker at its peak."""
+
+    documents: int
+    records: Mapping[str, int]
+    read_bytes: int
+    damages: tuple[Mapping[str, Any], ...]
+    damages_count: int
+    lost_bytes: int
+    first: int | None
+    next: int | None
+    seconds: Mapping[str, float]
+    peak_memory_bytes: int
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        values = json.loads(text)
+        return cls(**{**values, "damages": tuple(values["damages"])})
+
+
+def run_split(split: Split, recipe: Recipe, folder: Place) -> SplitOutcome:
+    """Read, process and write one split into ``folder``; ``done.json`` last."""
+    folder.make_folder()
+    signals = signal_types(recipe.steps)
+    fused = FusedPass(recipe.steps, recipe.output.keep_rejected)
+    log = ReadLog()
+    metrics = Metrics(signals)
+    documents = 0
+    schema, ledger = work_schema(signals), pa.schema([*document.LEDGER, *document.FACTS])
+    with ExitStack() as stack:
+        document_file = stack.enter_context((folder / DOCUMENTS).replace())
+        ledger_file = stack.enter_context((folder / LEDGER).replace())
+        document_writer = stack.enter_context(pq.ParquetWriter(document_file, schema, compression="zstd", compression_level=1))
+        ledger_writer = stack.enter_context(pq.ParquetWriter(ledger_file, ledger, compression="zstd", compression_level=1))
+        for read in recipe.sources[split.source].read(split, log):
+            for batch in fused(read):
+                batch = _conform(batch, signals)
+                documents += batch.num_rows
+                metrics.observe_read(batch)
+                ledger_writer.write_batch(_ledger_rows(batch, ledger))
+                written = _documents(batch, schema, recipe.output.keep_rejected)
+                if written.num_rows:
+                    document_writer.write_batch(written)
+    (folder / METRICS).write_bytes(json.dumps(metrics.to_json(), sort_keys=True).encode())
+    outcome = SplitOutcome(
+        documents=documents,
+        records=dict(log.records),
+        read_bytes=log.read_bytes,
+        damages=tuple({**asdict(damage), "input": split.file.input} for damage in log.damages[:_KEPT_DAMAGES]),
+        damages_count=len(log.damages),
+        lost_bytes=sum(damage.lost_bytes for damage in log.damages),
+        first=log.first,
+        next=log.next,
+        seconds=fused.seconds,
+        peak_memory_bytes=peak_memory_bytes(),
+    )
+    (folder / DONE).write_bytes(outcome.to_json().encode())
+    return outcome
+
+
+def work_schema(signals: Mapping[str, pa.DataType]) -> pa.Schema:
+    """Documents between the fused pass and the shards: those of the corpus but for what the set steps will say of them."""
+    return pa.schema([field for field in document.schema(signals) if field.name not in ("cluster_id", "cluster_size", "split")])
+
+
+def peak_memory_bytes() -> int:
+    """The most memory that this process has held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def merge_metrics(paths: Iterator[str], signals: Mapping[str, pa.DataType]) -> Metrics:
+    """The sum of the metrics files."""
+    total = Metrics(signals)
+    for path in paths:
+        total.merge(Metrics.from_json(json.loads(Place(path).read_bytes()), signals))
+    return total
+
+
+def _conform(batch: pa.RecordBatch, signals: Mapping[str, pa.DataType]) -> pa.RecordBatch:
+    """All signals of the recipe: null where the document left the road before they were measured. Transient columns go."""
+    for name, kind in signals.items():
+        if document.SIGNAL + name not in batch.schema.names:
+            batch = document.with_column(batch, document.SIGNAL + name, pa.nulls(batch.num_rows, kind))
+    return batch.select([*document.WORKING, *(document.SIGNAL + name for name in signals)])
+
+
+def _ledger_rows(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """One row a document; ``outcome`` stays null for those that go on to the set steps. No URL leaves unredacted."""
+    first = pc.list_element(batch["failed"].filter(pa.array(rejected(batch))), 0)
+    position = pc.subtract(pc.cumulative_sum(pa.array(rejected(batch)).cast(pa.int64())), 1)
+    position = pc.if_else(pa.array(rejected(batch)), position, None)
+    columns = {
+        name: batch[name] for name in ("id", "origin", "failed", "source", "collection", "date", "language", "text_digest", "signature")
+    }
+    for name, field in (("outcome", "reason"), ("step", "step"), ("value", "value"), ("threshold", "threshold")):
+        columns[name] = pc.struct_field(first, field).take(position)
+    columns["url"] = pa.array([None if url is None else redact_url(url) for url in batch["url"].to_pylist()], pa.string())
+    columns["characters"] = pc.utf8_length(batch["text"]).cast(pa.int64())
+    arrays = [columns[field.name] if field.name in columns else pa.nulls(batch.num_rows, field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _documents(batch: pa.RecordBatch, schema: pa.Schema, keep_rejected: bool) -> pa.RecordBatch:
+    """The rows whose text is needed later, signals as one struct."""
+    keep = pc.is_valid(batch["text"])
+    if not keep_rejected:
+        keep = pc.and_(keep, pa.array(~rejected(batch)))
+    batch = batch.filter(keep)
+    struct = schema.field("signals").type
+    values = [batch[document.SIGNAL + field.name] for field in struct]
+    signals = pa.StructArray.from_arrays(values, fields=list(struct)) if values else pa.array([{}] * batch.num_rows, struct)
+    return pa.RecordBatch.from_arrays([signals if field.name == "signals" else batch[field.name] for field in schema], schema=schema)

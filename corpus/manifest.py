@@ -1,0 +1,125 @@
+"""What a run was made from, and what came out of it: fingerprint, code version, manifest.
+
+The fingerprint decides whether a half-done or finished run may be continued: recipe, inputs, assets and code. The manifest is
+written last; its existence means that the corpus is whole. Neither holds a time, a host or an absolute path.
+
+    print(read(locate("build/demo/corpus"))["outcomes"])
+"""
+
+import hashlib
+import importlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib import metadata, resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import xxhash
+
+from corpus.errors import AssetError, InputError
+from corpus.recipe import Recipe
+from corpus.sources.listing import Examined
+from corpus.storage import Place, locate
+
+FORMAT = "gristmill corpus 1"
+NAME = "manifest.json"
+
+
+def to_bytes(value: Any) -> bytes:
+    """JSON that is the same for equal values: sorted keys, two spaces, UTF-8, a newline at the end."""
+    return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def read(corpus: Place) -> dict[str, Any]:
+    """The manifest of a finished corpus. Raises InputError where there is none."""
+    place = corpus / NAME
+    if not place.exists():
+        raise InputError("this is no finished corpus: it has no manifest.json", where=corpus.uri, hint="run `gristmill curate` to its end")
+    try:
+        manifest = json.loads(place.read_bytes())
+    except ValueError as error:
+        raise InputError("the manifest is damaged", where=place.uri, hint="run `gristmill curate` again with --overwrite") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise InputError("the manifest is of another format", where=place.uri, hint=f"expected {FORMAT!r}")
+    return manifest
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """``version+digest``: the package's version, and 12 hex digits over the sources and resources of ``corpus``."""
+    digest = xxhash.xxh3_64()
+    for name, content in _files(resources.files("corpus"), ""):
+        digest.update(b"%d:%s%d:" % (len(name), name.encode(), len(content)))
+        digest.update(content)
+    try:
+        version = metadata.version("gristmill")
+    except metadata.PackageNotFoundError:  # from a zip on an executor, or a checkout that is not installed
+        version = "0"
+    return f"{version}+{digest.hexdigest()[:12]}"
+
+
+def _files(folder: Traversable, prefix: str) -> Iterable[tuple[str, bytes]]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        name = f"{prefix}{entry.name}"
+        if entry.is_dir():
+            if entry.name != "__pycache__":
+                yield from _files(entry, f"{name}/")
+        elif not entry.name.endswith((".pyc", ".nbi", ".nbc")):
+            yield name, entry.read_bytes()
+
+
+def fingerprint(recipe: Recipe, examined: Iterable[Examined]) -> dict[str, Any]:
+    """What decides the result: equal fingerprints, equal bytes."""
+    return {
+        "recipe": recipe.to_data(),
+        "inputs": [
+            {"input": entry.file.input, "file": entry.file.file, "size_bytes": entry.file.size_bytes, "sha256": entry.file.sha256}
+            | ({"source": entry.source} if entry.source >= 0 else {"unread": entry.why})
+            for entry in examined
+        ],
+        "assets": {path: _asset_digest(path) for step in recipe.steps for path in step.assets()},
+        "code": {"gristmill": code_version(), **_foreign_code(recipe)},
+    }
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What changed between two fingerprints, a few words each; empty if nothing did."""
+    changed = []
+    if old["recipe"] != new["recipe"]:
+        keys = [key for key in new["recipe"] if old["recipe"].get(key) != new["recipe"][key]]
+        changed.append(f"the recipe ({', '.join(keys)})")
+    if old["inputs"] != new["inputs"]:
+        before = {(entry["file"], entry["sha256"]) for entry in old["inputs"]}
+        after = {(entry["file"], entry["sha256"]) for entry in new["inputs"]}
+        names = sorted({file for file, _ in before ^ after})
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        changed.append(f"the input ({', '.join(names[:3])}{more})")
+    if old["assets"] != new["assets"]:
+        changed.append("a model or list file")
+    if old["code"] != new["code"]:
+        changed.append("the code version")
+    return changed
+
+
+def _asset_digest(path: str) -> str:
+    digest = hashlib.sha256()
+    try:
+        with locate(path).open() as stream:
+            while block := stream.read(4 * 2**20):
+                digest.update(block)
+    except OSError as error:
+        raise AssetError("cannot read the file that a step names", where=path, hint=error.strerror or str(error)) from error
+    return digest.hexdigest()
+
+
+def _foreign_code(recipe: Recipe) -> dict[str, str]:
+    """Digest of each module of the user's that a step comes from."""
+    kinds = {type(part) for part in (*recipe.sources, *recipe.steps, *recipe.corpus)}
+    modules = sorted({kind.__module__ for kind in kinds if not kind.__module__.startswith("corpus.")})
+    digests = {}
+    for module in modules:
+        loader = getattr(importlib.import_module(module), "__loader__", None)
+        source = loader.get_source(module) if loader and hasattr(loader, "get_source") else None
+        digests[module] = xxhash.xxh3_64_hexdigest((source or "").encode())
+    return digests

@@ -1,0 +1,184 @@
+"""The first two stages on Spark: examine the input files, and run the fused pass over their splits.
+
+Splits are byte ranges found without reading. A task begins at what looks like the beginning of a record, and says where it really
+began and ended; where two splits of a file do not meet, the later one is read again from the true place.
+
+    reading = read_splits(spark, recipe, examine_inputs(spark, recipe, files), Place("/work/fused"))
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, final
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from corpus import document
+from corpus.fused import DOCUMENTS, DONE, LEDGER, METRICS, SplitOutcome, merge_metrics, run_split, work_schema
+from corpus.recipe import Recipe
+from corpus.report.metrics import Metrics
+from corpus.sources.listing import Examined, examine, number_inputs
+from corpus.sources.source import InputFile, Split
+from corpus.step import signal_types
+from corpus.storage import Place
+from corpus.tasks import guarded
+from corpus.work import spark_path
+
+_TASK_BYTES = 64 * 2**20  # small splits share a task up to this: a task costs some 50 ms, reading 64 MiB some seconds
+_MERGED_AT_ONCE = 64  # metrics files that one task adds up
+
+
+@final
+@dataclass(frozen=True)
+class Reading:
+    """What the fused pass read: totals, and where its files lie."""
+
+    recipe: Recipe
+    folder: Place
+    examined: Sequence[Examined]
+    outcomes: Sequence[SplitOutcome]
+    metrics: Metrics
+
+    @property
+    def documents(self) -> int:
+        return sum(outcome.documents for outcome in self.outcomes)
+
+    def records(self) -> dict[str, int]:
+        """Records that are no documents, by type."""
+        total: Counter[str] = Counter()
+        for outcome in self.outcomes:
+            total.update(outcome.records)
+        return dict(sorted(total.items()))
+
+    def damages(self) -> dict[str, Any]:
+        """Stretches that could not be read: totals, and the first 1,000 with file and offset."""
+        listed = sorted(
+            (damage for outcome in self.outcomes for damage in outcome.damages), key=lambda d: (d["input"], d["file"], d["offset"])
+        )
+        return {
+            "count": sum(outcome.damages_count for outcome in self.outcomes),
+            "lost_bytes": sum(outcome.lost_bytes for outcome in self.outcomes),
+            "listed": listed[:1000],
+        }
+
+    def ledger(self, spark: SparkSession) -> DataFrame:
+        """One row a document read: ``document.LEDGER`` + ``document.FACTS``."""
+        schema = from_arrow_schema(pa.schema([*document.LEDGER, *document.FACTS]))
+        return spark.read.schema(schema).parquet(f"{spark_path(self.folder)}/*/{LEDGER}")
+
+    def texts(self, spark: SparkSession) -> DataFrame:
+        """The documents with their text: ``fused.work_schema``."""
+        schema = from_arrow_schema(work_schema(signal_types(self.recipe.steps)))
+        return spark.read.schema(schema).parquet(f"{spark_path(self.folder)}/*/{DOCUMENTS}")
+
+
+def examine_inputs(spark: SparkSession, recipe: Recipe, files: Sequence[InputFile]) -> list[Examined]:
+    """Digest and classify every file in tasks; numbered and sorted, independent of their order."""
+
+    def one(text: str) -> str:
+        return json.dumps(asdict(examine(InputFile(**json.loads(text)), recipe.sources)))
+
+    rows = _in_tasks(spark, [json.dumps(asdict(file)) for file in files], [file.size_bytes for file in files], one)
+    examined = [json.loads(row) for row in rows]
+    return number_inputs([Examined(InputFile(**entry["file"]), entry["source"], entry["why"]) for entry in examined])
+
+
+def read_splits(spark: SparkSession, recipe: Recipe, examined: Sequence[Examined], folder: Place) -> Reading:
+    """Run the fused pass over every split that is not done yet; splits that did not meet are read again from the true place."""
+    files = [entry for entry in examined if entry.source >= 0]
+    splits: dict[str, Split] = {}
+    chains: list[list[str]] = []
+    for number, entry in enumerate(files):
+        ranges = recipe.sources[entry.source].splits(entry.file)
+        chain = [f"{number:06d}-{at:06d}" for at in range(len(ranges))]
+        splits.update({key: Split(entry.file, start, end, entry.source) for key, (start, end) in zip(chain, ranges, strict=True)})
+        chains.append(chain)
+    done = {key: _outcome(folder / key) for key in _finished(folder) & splits.keys()}
+    pending = {key: split for key, split in splits.items() if key not in done}
+    while pending:
+        done.update(_run(spark, recipe, pending, folder))
+        pending = dict(found for chain in chains if (found := _misread(chain, splits, done)))
+        splits.update(pending)
+    metrics = merged_metrics(spark, recipe, [(folder / key / METRICS).uri for key in sorted(done)])
+    return Reading(recipe, folder, examined, [done[key] for key in sorted(done)], metrics)
+
+
+def _misread(chain: Sequence[str], splits: dict[str, Split], done: dict[str, SplitOutcome]) -> tuple[str, Split] | None:
+    """The first split of a file that did not begin where the one before it ended, and how to read it instead."""
+    expected: int | None = None
+    for key in chain:
+        split, outcome = splits[key], done[key]
+        if expected is not None and not split.exact:
+            inside = expected < split.end
+            if (outcome.first != expected) if inside else (outcome.first is not None):
+                return key, replace(split, start=min(expected, split.end), exact=True)
+        expected = outcome.next if outcome.next is not None else expected if outcome.first is None else None
+    return None
+
+
+def _run(spark: SparkSession, recipe: Recipe, pending: dict[str, Split], folder: Place) -> dict[str, SplitOutcome]:
+    def one(text: str) -> str:
+        key, split = json.loads(text)
+        asked = Split(InputFile(**split.pop("file")), **split)
+        return json.dumps([key, run_split(asked, recipe, folder / key).to_json()])
+
+    keys = sorted(pending)
+    rows = _in_tasks(spark, [json.dumps([key, asdict(pending[key])]) for key in keys], [_size(pending[key]) for key in keys], one)
+    return {key: SplitOutcome.from_json(outcome) for key, outcome in map(json.loads, rows)}
+
+
+def _size(split: Split) -> int:
+    return max(1, split.end - split.start)
+
+
+def _finished(folder: Place) -> set[str]:
+    return {info.path.rsplit("/", 2)[1] for info in folder.files() if info.base_name == DONE}
+
+
+def _outcome(folder: Place) -> SplitOutcome:
+    return SplitOutcome.from_json((folder / DONE).read_bytes())
+
+
+def merged_metrics(spark: SparkSession, recipe: Recipe, paths: Sequence[str]) -> Metrics:
+    """Added up in tasks, _MERGED_AT_ONCE files each; the driver adds what is left."""
+    signals = signal_types(recipe.steps)
+
+    def one(text: str) -> str:
+        return json.dumps(merge_metrics(iter(json.loads(text)), signals).to_json())
+
+    total = Metrics(signals)
+    if len(paths) <= _MERGED_AT_ONCE:
+        return merge_metrics(iter(paths), signals)
+    groups = [json.dumps(paths[at : at + _MERGED_AT_ONCE]) for at in range(0, len(paths), _MERGED_AT_ONCE)]
+    for row in _in_tasks(spark, groups, [_TASK_BYTES] * len(groups), one):
+        total.merge(Metrics.from_json(json.loads(row), signals))
+    return total
+
+
+def _in_tasks(spark: SparkSession, items: Sequence[str], sizes: Sequence[int], one: Callable[[str], str]) -> list[str]:
+    """``one`` applied to each item in Spark's tasks, one small string each; results in no particular order.
+
+    Neighbours share a task up to _TASK_BYTES, but never so many that a core would have fewer than four tasks to choose from.
+    """
+    task_bytes = min(_TASK_BYTES, sum(sizes) // (4 * spark.sparkContext.defaultParallelism) + 1)
+    groups: list[list[str]] = []
+    room = 0
+    for item, size in zip(items, sizes, strict=True):
+        if not groups or size > room:
+            groups.append([])
+            room = task_bytes
+        groups[-1].append(item)
+        room -= size
+
+    def over(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for group in batch["items"].to_pylist():
+                for item in group:
+                    yield pa.RecordBatch.from_pydict({"result": [one(item)]})
+
+    rdd = spark.sparkContext.parallelize([(group,) for group in groups], max(1, len(groups)))
+    frame = spark.createDataFrame(rdd, "items array<string>")
+    return [row["result"] for row in frame.mapInArrow(guarded(over), "result string").collect()]

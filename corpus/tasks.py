@@ -1,0 +1,76 @@
+"""Errors across the border between Spark's tasks and the driver.
+
+A task that meets something a user can mend raises it through :func:`guarded`, which writes it into the message of the exception in a
+form that survives Spark's wrapping; :func:`raising_user_errors` on the driver finds it there and raises the one-line error again.
+
+    frame.mapInArrow(guarded(function), schema)
+"""
+
+import errno
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, final
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+
+from corpus import errors
+
+_MARK = "gristmill-user-error:"
+_NO_SPACE = "No space left on device"
+_WRITE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+@final
+@dataclass(frozen=True)
+class guarded:  # noqa: N801  (used like a function; a class, so that it pickles by name)
+    """``function`` over an iterator of batches, user errors marked."""
+
+    function: Callable[[Iterator[Any]], Iterator[Any]]
+
+    def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
+        try:
+            yield from self.function(batches)
+        except errors.GristmillError as error:
+            raise RuntimeError(_encode(error)) from error
+        except OSError as error:
+            if error.errno in _WRITE_FAULTS:
+                raise RuntimeError(_encode(_write_error(error, error.filename or ""))) from error
+            raise
+
+
+@contextmanager
+def raising_user_errors(output: str) -> Iterator[None]:
+    """What a user can mend leaves the block as an error of ``corpus.errors``, wherever it arose; the rest as it was."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _WRITE_FAULTS:
+            raise _write_error(error, output) from error
+        raise
+    except (PySparkException, Py4JError) as error:
+        text = str(error)
+        found = re.search(re.escape(_MARK) + r"(\{.*?\})" + re.escape(_MARK), text, re.DOTALL)
+        if found:
+            told = json.loads(found.group(1))
+            raise getattr(errors, told["kind"])(told["what"], where=told["where"] or output, hint=told["hint"]) from error
+        if _NO_SPACE in text:  # from Spark's own shuffle and spill files
+            raise errors.OutputError(
+                "no space left on the disk", where=output, hint="free some, or set --work and spark.local.dir elsewhere"
+            ) from error
+        raise
+
+
+def _write_error(error: OSError, where: str) -> errors.OutputError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    what = "no space left on the disk" if full else "cannot write"
+    hint = "free some, or choose another --output or --work" if full else "check the permissions, or choose another folder"
+    return errors.OutputError(what, where=where, hint=hint)
+
+
+def _encode(error: errors.GristmillError) -> str:
+    told = {"kind": type(error).__name__, "what": error.what, "where": error.where, "hint": error.hint}
+    return f"{_MARK}{json.dumps(told)}{_MARK}"

@@ -1,0 +1,64 @@
+"""What all tests share: one Spark session, the outside data, and the rule about skips.
+
+Outside data is named here and nowhere else: ``$GRISTMILL_TEST_DATA``, else ``../shared/data`` beside the checkout.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from pyspark.sql import SparkSession
+
+from corpus.session import session
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# No deadline: the first example of a kernel compiles it. Derandomised: a red test is red again.
+settings.register_profile("gristmill", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gristmill")
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The one session of the test process."""
+    place = tmp_path_factory.mktemp("spark")
+    made = session(
+        "tests",
+        "local[2]",
+        **{
+            "spark.sql.shuffle.partitions": "4",  # the default of 200 costs seconds for each shuffle of a few rows
+            "spark.default.parallelism": "4",
+            "spark.driver.memory": "2g",  # tables here are small; the rest of the machine is for Python workers
+            "spark.sql.warehouse.dir": str(place / "warehouse"),  # or it lands in the checkout
+            "spark.local.dir": str(place / "local"),
+            "spark.sql.autoBroadcastJoinThreshold": "-1",  # small tables must take the road of large ones: shuffles and merges
+        },
+    )
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def shared_data() -> Callable[[str], Path]:
+    """``shared_data("warc")`` -> the folder with that outside data; skips where it is absent."""
+    root = Path(os.environ.get("GRISTMILL_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
+
+    def find(name: str) -> Path:
+        folder = root / name
+        if not folder.is_dir():
+            pytest.skip(f"no outside data: {folder} (set GRISTMILL_TEST_DATA)")
+        return folder
+
+    return find
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    """With GRISTMILL_REQUIRE_ALL a skip is a failure: in CI everything that a test needs is there."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("GRISTMILL_REQUIRE_ALL"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped although GRISTMILL_REQUIRE_ALL is set: {report.longrepr}"
+    return report
