@@ -1,0 +1,221 @@
+"""How much of a text repeats itself: Gopher's measures, in the three ways that public code counts them.
+
+Lines are what stands between newlines, paragraphs what stands between blank lines; n-grams are of words. Equality is that of 64-bit
+hashes. The public implementations disagree on what a duplicate is (on the same 853 pages the 5-gram rule removes 17, 71 or 36):
+
+``datatrove``  copies after the first; n-grams found left to right, skipping n words after a hit, joined without a space; characters
+               over all characters of the text.
+``dclm``       all copies; each word once that lies in a repeated n-gram; characters over those of all words.
+``dolma``      all copies; every repeated n-gram's characters over those of all n-grams.
+
+    repetition(text, words, "datatrove")["top_2gram_chars"]
+"""
+
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+
+from corpus.kernels.compiled import kernel
+from corpus.kernels.text import buffers
+
+Variant = Literal["datatrove", "dclm", "dolma"]
+_VARIANTS = {"datatrove": 0, "dclm": 1, "dolma": 2}
+KEYS = (
+    "duplicate_line_fraction",
+    "duplicate_paragraph_fraction",
+    "duplicate_line_chars",
+    "duplicate_paragraph_chars",
+    *(f"top_{n}gram_chars" for n in (2, 3, 4)),
+    *(f"duplicate_{n}gram_chars" for n in range(5, 11)),
+)
+
+
+def repetition(text: pa.Array, words: pa.ListArray, variant: Variant) -> dict[str, np.ndarray]:
+    """Strings and their words (rows,) -> one float64 array (rows,) for each of KEYS; NaN for null; 0 for a text without words."""
+    data, offsets, valid = buffers(text)
+    spans = words.values.to_numpy(zero_copy_only=False).astype(np.int32) if len(words.values) else np.zeros(0, np.int32)
+    ends = words.offsets.to_numpy().astype(np.int64)
+    measured = _measure(data, offsets, valid, spans, ends, _VARIANTS[variant], len(KEYS))
+    return {key: np.ascontiguousarray(measured[:, at]) for at, key in enumerate(KEYS)}
+
+
+@kernel
+def _measure(data, offsets, valid, spans, ends, variant, keys):  # type: ignore[no-untyped-def]
+    rows = len(valid)
+    result = np.full((rows, keys), np.nan)
+    for row in range(rows):
+        if not valid[row]:
+            continue
+        start, end = offsets[row], offsets[row + 1]
+        characters = _characters(data, start, end)
+        for level in range(2):  # lines, paragraphs
+            hashes, lengths = _pieces(data, start, end, level + 1)
+            repeated, repeated_characters = _repeated(hashes, lengths, variant != 0)
+            result[row, level] = repeated / max(1, len(hashes))
+            result[row, level + 2] = repeated_characters / max(1, characters)
+        first, last = ends[row], ends[row + 1]
+        count = (last - first) // 2
+        hashes = np.empty(count, np.uint64)
+        lengths = np.empty(count, np.int64)
+        for word in range(count):
+            at, to = start + spans[first + 2 * word], start + spans[first + 2 * word + 1]
+            hashes[word] = _hash(data, at, to)
+            lengths[word] = _characters(data, at, to)
+        for n in range(2, 11):
+            result[row, n + 2] = _ngrams(hashes, lengths, n, variant, characters)
+    return result
+
+
+@kernel
+def _ngrams(hashes, lengths, n, variant, characters):  # type: ignore[no-untyped-def]
+    """Share of characters in the most frequent n-gram (n < 5), or in repeated n-grams."""
+    grams = len(hashes) - n + 1
+    if grams < 1:
+        return 0.0
+    slots, counts, spare = _count_grams(hashes, n)
+    total = np.int64(0)  # characters of all words
+    for word in range(len(lengths)):
+        total += lengths[word]
+    if n < 5:
+        best = 0
+        for at in range(grams):
+            if counts[slots[at]] > counts[slots[best]]:
+                best = at
+        times = counts[slots[best]]
+        length = lengths[best : best + n].sum()
+        if variant == 0:
+            return times * (length + n - 1) / max(1, characters)
+        return times * length / max(1, total) if times > 1 else 0.0
+    if variant == 0:
+        repeated, at = np.int64(0), 0
+        while at < grams:
+            if spare[slots[at]]:
+                repeated += lengths[at : at + n].sum()
+                at += n
+            else:
+                spare[slots[at]] = True
+                at += 1
+        return repeated / max(1, characters)
+    if variant == 1:
+        covered, repeated = 0, np.int64(0)  # words before `covered` are counted
+        for at in range(grams):
+            if counts[slots[at]] > 1:
+                for word in range(max(at, covered), at + n):
+                    repeated += lengths[word]
+                covered = at + n
+        return repeated / max(1, total)
+    repeated, everything = np.int64(0), np.int64(0)
+    for at in range(grams):
+        length = lengths[at : at + n].sum()
+        everything += length
+        if counts[slots[at]] > 1:
+            repeated += length
+    return repeated / max(1, everything)
+
+
+@kernel
+def _count_grams(hashes, n):  # type: ignore[no-untyped-def]
+    """Slot of every n-gram in an open hash table, how often each slot was met, and a flag a slot for the caller."""
+    grams = len(hashes) - n + 1
+    size = 16
+    while size < 2 * grams:
+        size *= 2
+    keys = np.zeros(size, np.uint64)
+    counts = np.zeros(size, np.int64)
+    slots = np.empty(grams, np.int64)
+    for at in range(grams):
+        key = np.uint64(n)
+        for word in range(at, at + n):
+            key = _mix(np.uint64(key * np.uint64(0x9E3779B97F4A7C15)) ^ hashes[word])
+        slot = np.int64(key & np.uint64(size - 1))
+        while counts[slot] > 0 and keys[slot] != key:
+            slot = (slot + 1) & (size - 1)
+        keys[slot] = key
+        counts[slot] += 1
+        slots[at] = slot
+    return slots, counts, np.zeros(size, np.bool_)
+
+
+@kernel
+def _pieces(data, start, end, newlines):  # type: ignore[no-untyped-def]
+    """Hash and characters of the pieces between runs of at least ``newlines`` newlines; runs at the ends make no piece."""
+    hashes = np.empty(16, np.uint64)
+    lengths = np.empty(16, np.int64)
+    used = 0
+    at = start
+    while at < end:
+        while at < end and data[at] == 10:
+            at += 1
+        begin = at
+        stop = end
+        while at < end:
+            if data[at] == 10:
+                run = at
+                while run < end and data[run] == 10:
+                    run += 1
+                if run - at >= newlines or run == end:
+                    stop = at
+                    at = run
+                    break
+                at = run
+            else:
+                at += 1
+        if begin < stop:
+            if used == len(hashes):
+                hashes = np.concatenate((hashes, np.empty(used, np.uint64)))
+                lengths = np.concatenate((lengths, np.empty(used, np.int64)))
+            hashes[used] = _hash(data, begin, stop)
+            lengths[used] = _characters(data, begin, stop)
+            used += 1
+    return hashes[:used], lengths[:used]
+
+
+@kernel
+def _repeated(hashes, lengths, all_copies):  # type: ignore[no-untyped-def]
+    """How many pieces are copies, and their characters: those after the first of their kind, or all of a repeated kind."""
+    order = np.argsort(hashes, kind="mergesort")
+    pieces, characters = np.int64(0), np.int64(0)
+    at = 0
+    while at < len(order):
+        to = at + 1
+        while to < len(order) and hashes[order[to]] == hashes[order[at]]:
+            to += 1
+        copies = to - at if all_copies and to - at > 1 else to - at - 1
+        pieces += copies
+        characters += copies * lengths[order[at]]
+        at = to
+    return pieces, characters
+
+
+@kernel
+def _characters(data, start, end):  # type: ignore[no-untyped-def]
+    """Code points: the bytes that do not continue one."""
+    count = np.int64(0)
+    for at in range(start, end):
+        if data[at] & 0xC0 != 0x80:
+            count += 1
+    return count
+
+
+@kernel
+def _hash(data, start, end):  # type: ignore[no-untyped-def]
+    """64 bits of the bytes: eight at a time through murmur3's finalizer, the length mixed in."""
+    key = np.uint64(end - start)
+    at = start
+    while at < end:
+        word = np.uint64(0)
+        for byte in range(min(8, end - at)):
+            word |= np.uint64(data[at + byte]) << np.uint64(8 * byte)
+        key = _mix(np.uint64(key * np.uint64(0x9E3779B97F4A7C15)) ^ word)
+        at += 8
+    return key
+
+
+@kernel
+def _mix(key):  # type: ignore[no-untyped-def]
+    key = np.uint64(key ^ (key >> np.uint64(33)))
+    key = np.uint64(key * np.uint64(0xFF51AFD7ED558CCD))
+    key = np.uint64(key ^ (key >> np.uint64(33)))
+    key = np.uint64(key * np.uint64(0xC4CEB9FE1A85EC53))
+    return np.uint64(key ^ (key >> np.uint64(33)))
