@@ -1,6 +1,6 @@
 """The Spark session: embedded by default, the cluster's where one is already there; and whether this machine has a Java for it.
 
-    spark = session("gristmill curate", master="local[2]")
+spark = session("gristmill curate", master="local[2]")
 """
 
 import os

@@ -1,6 +1,6 @@
 """Arrow strings as kernels see them: UTF-8 bytes and offsets, no copy and no Python string.
 
-    data, offsets, valid = buffers(batch["text"])
+data, offsets, valid = buffers(batch["text"])
 """
 
 import numpy as np
@@ -15,7 +15,9 @@ def buffers(text: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         text = text.combine_chunks()
     width = np.int64 if pa.types.is_large_string(text.type) else np.int32
     _, offsets_buffer, data_buffer = text.buffers()
-    offsets = np.frombuffer(offsets_buffer, width, len(text) + 1, text.offset * np.dtype(width).itemsize) if len(text) else np.zeros(1, width)
+    offsets = (
+        np.frombuffer(offsets_buffer, width, len(text) + 1, text.offset * np.dtype(width).itemsize) if len(text) else np.zeros(1, width)
+    )
     data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None and data_buffer.size else np.zeros(0, np.uint8)
     valid = text.is_valid().to_numpy(zero_copy_only=False)
     return data, offsets.astype(np.int64), valid
@@ -32,6 +34,9 @@ def decode(data, at, end):  # type: ignore[no-untyped-def]
     if first < 0xF0:
         return ((first & 0x0F) << 12) | ((np.int64(data[at + 1]) & 0x3F) << 6) | (np.int64(data[at + 2]) & 0x3F), at + 3
     return (
-        ((first & 0x07) << 18) | ((np.int64(data[at + 1]) & 0x3F) << 12) | ((np.int64(data[at + 2]) & 0x3F) << 6) | (np.int64(data[at + 3]) & 0x3F),
+        ((first & 0x07) << 18)
+        | ((np.int64(data[at + 1]) & 0x3F) << 12)
+        | ((np.int64(data[at + 2]) & 0x3F) << 6)
+        | (np.int64(data[at + 3]) & 0x3F),
         at + 4,
     )

@@ -1,6 +1,6 @@
 """Segments the text into words, once for all steps that count, compare or look them up.
 
-    SegmentWords()(batch)["signals.words"]
+SegmentWords()(batch)["signals.words"]
 """
 
 from dataclasses import dataclass

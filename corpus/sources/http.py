@@ -1,6 +1,6 @@
 """The body of an HTTP message as it was sent, back to what it was before: chunks joined, compression undone, within a bound.
 
-    decode_body(b"5\\r\\nhello\\r\\n0\\r\\n\\r\\n", "chunked", None, limit=2**24) -> b"hello"
+decode_body(b"5\\r\\nhello\\r\\n0\\r\\n\\r\\n", "chunked", None, limit=2**24) -> b"hello"
 """
 
 import io

@@ -213,9 +213,7 @@ def _joined(pairs: tuple[tuple[str, str], ...]) -> dict[str, str]:
 
 def _batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
     faults = [row["fault"] for row in rows]
-    failed = [
-        [{"reason": fault[0].code, "step": "warc", "value": fault[1], "threshold": fault[2]}] if fault else [] for fault in faults
-    ]
+    failed = [[{"reason": fault[0].code, "step": "warc", "value": fault[1], "threshold": fault[2]}] if fault else [] for fault in faults]
     names = ("id", "url", "date", "source", "collection", "origin", "media_type", "http_charset")
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in names}
     for name in ("media_type", "http_charset"):

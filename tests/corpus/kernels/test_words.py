@@ -33,7 +33,8 @@ def reference(text: str) -> list[str]:
                 last = kinds[at]
                 at += 1
             elif at + 1 < len(text) and (
-                (text[at] in "'’-‐·" and kinds[at + 1] in (LETTER, DIGIT)) or (text[at] in ".," and last == DIGIT and kinds[at + 1] == DIGIT)
+                (text[at] in "'’-‐·" and kinds[at + 1] in (LETTER, DIGIT))
+                or (text[at] in ".," and last == DIGIT and kinds[at + 1] == DIGIT)
             ):
                 last = kinds[at + 1]
                 at += 2
@@ -83,7 +84,15 @@ def test_a_long_line() -> None:
 
 @pytest.mark.parametrize(
     ("text", "script"),
-    [("hello 我", "Latn"), ("привет", "Cyrl"), ("我们 ok 他们的", "Hani"), ("مرحبا", "Arab"), ("123 …", None), (None, None), ("हिन्दी", "Deva")],
+    [
+        ("hello 我", "Latn"),
+        ("привет", "Cyrl"),
+        ("我们 ok 他们的", "Hani"),
+        ("مرحبا", "Arab"),
+        ("123 …", None),
+        (None, None),
+        ("हिन्दी", "Deva"),
+    ],
 )
 def test_scripts(text: str | None, script: str | None) -> None:
     assert dominant_scripts(pa.array([text], pa.string())).to_pylist() == [script]

@@ -1,0 +1,106 @@
+"""HTML to its main text, through Resiliparse or trafilatura; plain text as it is.
+
+ExtractHtml(engine="trafilatura")(batch)["text"]
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, final
+
+import numpy as np
+import pyarrow as pa
+import trafilatura
+from resiliparse.extract.html2text import extract_plain_text
+from resiliparse.parse.html import HTMLTree
+
+from corpus import document
+from corpus.extraction.charset import decode
+from corpus.extraction.metadata import PageMetadata, read_metadata
+from corpus.step import DocumentStep, Reason, reject, step_name
+
+NO_TEXT = Reason("html:no_text", "nothing is left of the page but its frame")
+TOO_LARGE = Reason("html:too_large", "the page is larger than the limit in bytes")
+TOO_DEEP = Reason("html:too_deep", "the page has more tags than the limit")
+ENGINE_FAILED = Reason("html:engine_failed", "the extractor gave up on the page")
+
+_META = pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))
+_NOTHING = PageMetadata(None, None, None, None, ())
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class ExtractHtml(DocumentStep):
+    """Sets ``text``, ``title``, ``charset_source``; measures what the page says of itself; drops ``payload``.
+
+    Resiliparse: 400 pages a second on a core, F1 0.921 on labelled articles; trafilatura: 34, and 0.953. No time limit, which would make the
+    corpus depend on the machine: pages are bounded by bytes and by tags. trafilatura's ``deduplicate`` stays off: its cache
+    spans the process, and gives None from the fourth equal page on.
+    """
+
+    engine: Literal["resiliparse", "trafilatura"] = "resiliparse"
+    main_content: bool = True
+    max_html_bytes: int = 8 * 2**20
+    max_tags: int = 200_000  # the largest of 2,063 real pages has 41,000
+
+    reads = ("payload", "media_type", "http_charset", "http_headers")
+    adds = ("meta",)
+    rewrites_text = True
+    signals = {"canonical_url": pa.string(), "published": pa.string(), "declared_language": pa.string()}
+    reasons = (NO_TEXT, TOO_LARGE, TOO_DEEP, ENGINE_FAILED)
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        columns = [batch[name].to_pylist() for name in ("payload", "media_type", "http_charset", "http_headers", "url")]
+        pages = [self._page(*row) for row in zip(*columns, strict=True)]
+        texts = [page[0] for page in pages]
+        metadata = [page[1] for page in pages]
+        batch = document.with_column(batch, "text", texts)
+        batch = document.with_column(batch, "title", [told.title for told in metadata])
+        batch = document.with_column(batch, "charset_source", [page[2] for page in pages])
+        meta = pa.array([[{"name": name, "value": value} for name, value in told.meta] for told in metadata], _META)
+        batch = document.with_column(batch, "meta", meta).drop_columns(["payload"])
+        batch = document.with_signals(
+            batch,
+            {
+                "canonical_url": pa.array([told.canonical_url for told in metadata], pa.string()),
+                "published": pa.array([told.published for told in metadata], pa.string()),
+                "declared_language": pa.array([told.language for told in metadata], pa.string()),
+            },
+        )
+        for reason, threshold in ((TOO_LARGE, self.max_html_bytes), (TOO_DEEP, self.max_tags), (ENGINE_FAILED, None), (NO_TEXT, None)):
+            mask = np.array([page[3] is not None and page[3][0] is reason for page in pages], dtype=bool)
+            values = np.array([page[3][1] if page[3] else np.nan for page in pages], dtype=float)
+            batch = reject(batch, step_name(type(self)), reason, mask, values, threshold)
+        return batch
+
+    def _page(self, payload: bytes | None, media_type: str | None, charset: str | None, headers: Any, url: str | None) -> tuple[Any, ...]:
+        """(text, metadata, charset source, fault with its value)."""
+        if payload is None:
+            return None, _NOTHING, None, None
+        if len(payload) > self.max_html_bytes:
+            return None, _NOTHING, None, (TOO_LARGE, len(payload))
+        is_html = media_type != "text/plain"
+        text, charset_source = decode(payload, charset, is_html)
+        text = text.replace("\0", "")
+        told = _NOTHING
+        if is_html:
+            tags = text.count("<")
+            if tags > self.max_tags:
+                return None, _NOTHING, charset_source, (TOO_DEEP, tags)
+            try:
+                text, told = self._extract(text, url)
+            except (RuntimeError, ValueError, RecursionError, AssertionError, TypeError, AttributeError):
+                return None, _NOTHING, charset_source, (ENGINE_FAILED, np.nan)
+        if told.language is None:
+            served = next((header["value"] for header in headers or () if header["name"] == "content-language"), "")
+            language = served.split(",")[0].strip().lower()[:35] or None
+            told = PageMetadata(told.title, told.canonical_url, told.published, language, told.meta)
+        if not text.strip():
+            return None, told, charset_source, (NO_TEXT, np.nan)
+        return text, told, charset_source, None
+
+    def _extract(self, html: str, url: str | None) -> tuple[str, PageMetadata]:
+        tree = HTMLTree.parse(html)
+        told = read_metadata(tree, url)
+        if self.engine == "resiliparse":
+            return extract_plain_text(tree, main_content=self.main_content, alt_texts=False, links=False, list_bullets=True), told
+        options = {"include_comments": False, "include_tables": True, "deduplicate": False, "favor_recall": not self.main_content}
+        return trafilatura.extract(html, **options) or "", told

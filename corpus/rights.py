@@ -1,0 +1,114 @@
+"""What a page says may be done with it: robots directives, reservation of text and data mining, licence.
+
+``robots.txt`` is the crawler's to obey; here are the signals that travel with the page: ``<meta name="robots">``, ``X-Robots-Tag``, the
+TDM Reservation Protocol (https://www.w3.org/community/reports/tdmrep/), ``rel="license"``.
+
+    ReadRights(obey_tdm=False)(batch)["rights"]
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import pyarrow as pa
+
+from corpus import document
+from corpus.step import DocumentStep, Reason, reject, step_name
+
+NOINDEX = Reason("rights:noindex", "the page asks not to be indexed (robots: noindex or none)")
+NOAI = Reason("rights:noai", "the page asks not to be used for machine learning (robots: noai)")
+TDM_RESERVED = Reason("rights:tdm_reserved", "the page reserves text and data mining (tdm-reservation: 1)")
+
+_CREATIVE_COMMONS = re.compile(
+    r"creativecommons\.org/(licenses/(by(?:-nc)?(?:-nd|-sa)?)/(\d\.\d)|publicdomain/(zero|mark)/(\d\.\d))", re.IGNORECASE
+)
+_SPDX = re.compile(r"^[A-Za-z0-9.+-]{2,40}$")
+_KNOWN_WITH_COLON = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after")
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class ReadRights(DocumentStep):
+    """Sets ``rights`` and ``license``; rejects what a page does not allow, each rule by its own switch.
+
+    Directives for one agent count where it is among ``agents``; those for all always do. A batch without headers and
+    ``meta`` (from a table) stays as it is: such a source fills the columns itself.
+    """
+
+    obey_noindex: bool = True
+    obey_noai: bool = True
+    obey_tdm: bool = True
+    agents: tuple[str, ...] = ("googlebot", "ccbot")
+
+    reasons = (NOINDEX, NOAI, TDM_RESERVED)
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if not {"http_headers", "meta"} <= set(batch.schema.names):
+            return batch
+        read = [
+            self._read(headers or [], meta or [])
+            for headers, meta in zip(batch["http_headers"].to_pylist(), batch["meta"].to_pylist(), strict=True)
+        ]
+        rights = [{"robots": sorted(robots), "tdm_reserved": tdm, "tdm_policy": policy} for robots, tdm, policy, _ in read]
+        batch = document.with_column(batch, "rights", rights)
+        batch = document.with_column(batch, "license", [license_id for _, _, _, license_id in read])
+        name = step_name(type(self))
+        for is_on, reason, refused in (
+            (self.obey_noindex, NOINDEX, [bool(robots & {"noindex", "none"}) for robots, _, _, _ in read]),
+            (self.obey_noai, NOAI, ["noai" in robots for robots, _, _, _ in read]),
+            (self.obey_tdm, TDM_RESERVED, [tdm for _, tdm, _, _ in read]),
+        ):
+            if is_on:
+                batch = reject(batch, name, reason, np.array(refused, dtype=bool))
+        return batch
+
+    def _read(self, headers: list[Any], meta: list[Any]) -> tuple[set[str], bool, str | None, str | None]:
+        """(robots directives, text and data mining reserved, its policy, licence)."""
+        robots: set[str] = set()
+        reserved, policy, license_id = False, None, None
+        for pair in headers:
+            if pair["name"] == "x-robots-tag":
+                robots |= self._directives(pair["value"])
+            elif pair["name"] == "link":
+                license_id = license_id or _license_of_link(pair["value"])
+        for pair in [*headers, *meta]:
+            name, value = pair["name"], pair["value"]
+            if name == "robots" or name in self.agents:
+                robots |= {part.strip().lower() for part in value.split(",") if part.strip()}
+            elif name == "tdm-reservation":
+                reserved = reserved or value.strip() == "1"
+            elif name == "tdm-policy":
+                policy = policy or value.strip()[:500]
+            elif name in ("license", "dcterms.license", "dc.rights"):
+                license_id = license_id or license_of(value)
+        return robots, reserved, policy, license_id
+
+    def _directives(self, header: str) -> set[str]:
+        """``noindex, googlebot: noarchive, nofollow``: an agent's name holds for the directives that follow it."""
+        found: set[str] = set()
+        agent = ""
+        for part in header.split(","):
+            before, colon, after = part.partition(":")
+            if colon and before.strip().lower() not in _KNOWN_WITH_COLON:
+                agent, part = before.strip().lower(), after
+            if not agent or agent in self.agents:
+                found.add(part.strip().lower())
+        return found - {""}
+
+
+def license_of(text: str) -> str | None:
+    """A Creative Commons address -> its SPDX identifier; a bare identifier as it is; else None."""
+    found = _CREATIVE_COMMONS.search(text)
+    if found:
+        if found.group(2):
+            return f"CC-{found.group(2).upper()}-{found.group(3)}"
+        return "CC0-1.0" if found.group(4).lower() == "zero" else "PDM-1.0"
+    return text.strip() if _SPDX.match(text.strip()) and "-" in text else None
+
+
+def _license_of_link(header: str) -> str | None:
+    for part in header.split(","):
+        if re.search(r"""rel\s*=\s*["']?license""", part, re.IGNORECASE):
+            return license_of(part)
+    return None

@@ -1,0 +1,266 @@
+"""Tables with a text column: JSON lines (plain, gzip, zstd) and Parquet.
+
+A line that is no JSON object costs itself alone: it is logged with its offset. Plain JSON lines are split at newlines, Parquet by
+row groups; compressed lines are one split.
+
+    JsonlSource(text_field="content").read(split, log)
+"""
+
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO, Any, final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fastwarc.stream_io import GzipReader, ZstdReader
+
+from corpus import document, hashing
+from corpus.errors import InputError
+from corpus.sources.framing import GZIP_MAGIC
+from corpus.sources.source import Damage, InputFile, ReadLog, Source, Split
+from corpus.sources.warc import parse_date
+from corpus.step import Reason
+
+NO_TEXT = Reason("table:no_text", "the record has no text in its text field")
+TOO_LARGE = Reason("table:too_large", "the line is longer than the limit in bytes")
+
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_PARQUET_MAGIC = b"PAR1"
+_BLOCK = 1024 * 1024
+_ROWS = 1024
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class JsonlSource(Source):
+    """One JSON object a line. ``key_field`` names what tells two records with the same text apart (an id), if there is one."""
+
+    name: str = "jsonl"
+    collection: str = ""
+    text_field: str = "text"
+    key_field: str = "id"
+    url_field: str = "url"
+    title_field: str = "title"
+    date_field: str = "date"
+    max_document_bytes: int = 16 * 2**20
+    batch_bytes: int = 16 * 2**20
+    split_bytes: int = 128 * 2**20
+
+    reasons = (NO_TEXT, TOO_LARGE)
+
+    def accepts(self, file: InputFile, head: bytes) -> bool:
+        try:
+            if head.startswith(GZIP_MAGIC):
+                head = zlib.decompressobj(31).decompress(head, 4096)
+            elif head.startswith(_ZSTD_MAGIC):
+                head = ZstdReader(io.BytesIO(head)).read(64)
+        except (OSError, zlib.error):
+            return False
+        name = file.file.lower()
+        is_named = any(ending in name for ending in (".jsonl", ".ndjson", ".json"))
+        return is_named and head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{")
+
+    def splits(self, file: InputFile) -> list[tuple[int, int]]:
+        if file.file.lower().endswith((".gz", ".zst", ".zstd")):
+            return [(0, max(1, file.size_bytes))]
+        starts = range(0, max(1, file.size_bytes), self.split_bytes)
+        return [(start, max(1, min(start + self.split_bytes, file.size_bytes))) for start in starts]
+
+    def read(self, split: Split, log: ReadLog) -> Iterator[pa.RecordBatch]:
+        rows: list[dict[str, Any]] = []
+        held = 0
+        with split.file.place.open() as stream:
+            for offset, line, length in self._lines(stream, split, log):
+                row = self._row(offset, line, length, split.file, log)
+                if row:
+                    rows.append(row)
+                    held += length if row["text"] else 0
+                if held >= self.batch_bytes or len(rows) == _ROWS:
+                    yield _batch(rows)
+                    rows, held = [], 0
+        if rows:
+            yield _batch(rows)
+
+    def _lines(self, stream: IO[bytes], split: Split, log: ReadLog) -> Iterator[tuple[int, bytes, int]]:
+        """(offset, line, length) of the lines that begin in the split; a line over the limit comes empty, never held."""
+        magic = stream.read(4)
+        compressed = magic.startswith(GZIP_MAGIC) or magic == _ZSTD_MAGIC
+        stream.seek(0)
+        reader: Any = stream
+        end = split.end
+        if compressed:
+            reader = GzipReader(stream) if magic.startswith(GZIP_MAGIC) else ZstdReader(stream)
+            end = 2**62
+        at = 0
+        if split.start > 0:  # the line that crosses into the split belongs to the one before
+            stream.seek(split.start - 1)
+            at = split.start - 1
+            at += _pass_line(_Buffered(stream))
+            stream.seek(at)
+        lines = _Buffered(reader)
+        while at < end:
+            try:
+                line, length = lines.line(self.max_document_bytes)
+            except OSError:
+                log.damages.append(Damage(split.file.file, at, max(0, split.file.size_bytes - at), "compression:corrupt"))
+                break
+            if length == 0:
+                break
+            yield at, line, length
+            log.read_bytes += length
+            at += length
+
+    def _row(self, offset: int, line: bytes, length: int, file: InputFile, log: ReadLog) -> dict[str, Any] | None:
+        fault = None
+        fields: Any = {}
+        if not line and length > self.max_document_bytes:
+            fault = (TOO_LARGE, length, self.max_document_bytes)
+        elif not line.strip():
+            return None
+        else:
+            try:
+                fields = json.loads(line)
+            except (ValueError, RecursionError):
+                fields = None
+            if not isinstance(fields, dict):
+                log.damages.append(Damage(file.file, offset, length, "json:bad_line"))
+                return None
+        names = {"url": self.url_field, "title": self.title_field, "date": self.date_field}
+        told = {name: fields.get(field) for name, field in names.items()}
+        return _table_row(self, file, offset, fields.get(self.text_field), fields.get(self.key_field), fields, told, fault)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class ParquetSource(Source):
+    """Parquet files with a text column. Only the columns that are used are read; a split is a range of row groups."""
+
+    name: str = "parquet"
+    collection: str = ""
+    text_field: str = "text"
+    key_field: str = "id"
+    url_field: str = "url"
+    title_field: str = "title"
+    date_field: str = "date"
+    row_groups_a_split: int = 8
+
+    reasons = (NO_TEXT,)
+
+    def accepts(self, file: InputFile, head: bytes) -> bool:
+        return head.startswith(_PARQUET_MAGIC)
+
+    def splits(self, file: InputFile) -> list[tuple[int, int]]:
+        with self._open(file) as parquet:
+            groups = parquet.metadata.num_row_groups
+        return [(at, min(at + self.row_groups_a_split, groups)) for at in range(0, max(1, groups), self.row_groups_a_split)]
+
+    def read(self, split: Split, log: ReadLog) -> Iterator[pa.RecordBatch]:
+        """``start`` and ``end`` of the split are numbers of row groups; ``offset`` of a document is the number of its row."""
+        wanted = (self.text_field, self.key_field, self.url_field, self.title_field, self.date_field, "license", "labels")
+        with self._open(split.file) as parquet:
+            columns = [name for name in wanted if name in parquet.schema_arrow.names]
+            if self.text_field not in columns:
+                there = ", ".join(parquet.schema_arrow.names[:20])
+                raise InputError(
+                    f"no column {self.text_field!r}",
+                    where=split.file.uri,
+                    hint=f"it has {there}; set parquet.text_field to the one with the text",
+                )
+            for group in range(split.start, split.end):
+                row_number = sum(parquet.metadata.row_group(before).num_rows for before in range(group))
+                log.read_bytes += parquet.metadata.row_group(group).total_byte_size
+                for batch in parquet.iter_batches(batch_size=_ROWS, row_groups=[group], columns=columns):
+                    rows = []
+                    for fields in batch.to_pylist():
+                        names = {"url": self.url_field, "title": self.title_field, "date": self.date_field}
+                        told = {name: fields.get(field) for name, field in names.items()}
+                        text, key = fields.get(self.text_field), fields.get(self.key_field)
+                        rows.append(_table_row(self, split.file, row_number, text, key, fields, told, None))
+                        row_number += 1
+                    if rows:
+                        yield _batch(rows)
+
+    def _open(self, file: InputFile) -> pq.ParquetFile:
+        try:
+            return pq.ParquetFile(file.place.open(), pre_buffer=False)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError("this Parquet file is damaged", where=file.uri, hint="leave it out, or write it again") from error
+
+
+@final
+class _Buffered:
+    """Lines of a stream with a bound on what is held."""
+
+    def __init__(self, stream: Any):
+        self.stream = stream
+        self.buffer = b""
+        self.at = 0
+
+    def line(self, limit: int) -> tuple[bytes, int]:
+        """(line without its newline, its length with it); longer than ``limit``: (b"", length). Length 0 at the end."""
+        parts: list[bytes] = []
+        length = 0
+        while True:
+            if self.at >= len(self.buffer):
+                self.buffer, self.at = bytes(self.stream.read(_BLOCK)), 0
+                if not self.buffer:
+                    break
+            found = self.buffer.find(b"\n", self.at)
+            to = len(self.buffer) if found < 0 else found + 1
+            length += to - self.at
+            if length <= limit:
+                parts.append(self.buffer[self.at : to])
+            else:
+                parts = []
+            self.at = to
+            if found >= 0:
+                break
+        return b"".join(parts).rstrip(b"\n") if length <= limit else b"", length
+
+
+def _pass_line(lines: _Buffered) -> int:
+    """Length of the line that is passed over."""
+    return lines.line(0)[1]
+
+
+def _table_row(
+    source: Any, file: InputFile, offset: int, text: Any, key: Any, fields: dict[str, Any], told: dict[str, Any], fault: Any
+) -> dict[str, Any]:
+    """A record of a table as a row."""
+    is_text = isinstance(text, str) and bool(text.strip())
+    if isinstance(text, str):
+        text = text.encode("utf-8", "replace").decode()  # JSON may hold lone surrogates, which are no characters
+    labels = fields.get("labels")
+    pairs = labels.items() if isinstance(labels, dict) else labels if isinstance(labels, list) else ()
+    date = told["date"]
+    return {
+        "id": hashing.document_id(source.name, "" if key is None else str(key), hashing.content_digest(text if is_text else "").hex()),
+        "text": text if is_text else None,
+        "url": _text(told["url"]),
+        "title": _text(told["title"]),
+        "date": date.replace(tzinfo=UTC)
+        if isinstance(date, datetime) and date.tzinfo is None
+        else date
+        if isinstance(date, datetime)
+        else parse_date(str(date)),
+        "license": _text(fields.get("license")),
+        "labels": [(str(pair[0]), str(pair[1])) for pair in pairs if isinstance(pair, (tuple, list)) and len(pair) == 2] or None,
+        "source": source.name,
+        "collection": source.collection or None,
+        "origin": {"input": file.input, "file": file.file, "offset": offset, "record_id": None if key is None else str(key)},
+        "fault": fault or (None if is_text else (NO_TEXT, None, None)),
+    }
+
+
+def _text(value: Any) -> str | None:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
+
+
+def _batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
+    faults = [row.pop("fault") for row in rows]
+    failed = [[{"reason": fault[0].code, "step": "table", "value": fault[1], "threshold": fault[2]}] if fault else [] for fault in faults]
+    return document.new_batch(**{name: [row[name] for row in rows] for name in rows[0]}, failed=failed)
