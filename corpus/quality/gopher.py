@@ -1,0 +1,136 @@
+"""Gopher's quality rules (arXiv 2112.11446, appendix A.1.1), and where public code departs from them.
+
+GopherQuality(min_words=30)(batch)
+"""
+
+from dataclasses import dataclass
+from typing import Literal, final
+
+import numpy as np
+import pyarrow as pa
+
+from corpus import document
+from corpus.kernels.lines import BULLETS, line_counts
+from corpus.language.stopwords import stop_words
+from corpus.language.words import CHARACTER
+from corpus.step import Filter, Reason, Rule
+
+TOO_FEW_WORDS = Reason("gopher:too_few_words", "fewer words than the limit")
+TOO_MANY_WORDS = Reason("gopher:too_many_words", "more words than the limit")
+WORDS_TOO_SHORT = Reason("gopher:words_too_short", "the words are too short on average")
+WORDS_TOO_LONG = Reason("gopher:words_too_long", "the words are too long on average")
+TOO_MANY_HASHES = Reason("gopher:too_many_hashes", "too many # for its words")
+TOO_MANY_ELLIPSES = Reason("gopher:too_many_ellipses", "too many ellipses for its words")
+TOO_MANY_BULLETS = Reason("gopher:too_many_bullet_lines", "too large a share of the lines begins with a bullet")
+TOO_MANY_ELLIPSIS_LINES = Reason("gopher:too_many_ellipsis_lines", "too large a share of the lines ends with an ellipsis")
+TOO_FEW_ALPHABETIC = Reason("gopher:too_few_alphabetic_words", "too small a share of the words holds a letter")
+TOO_FEW_STOP_WORDS = Reason("gopher:too_few_stop_words", "fewer stop words of its language than the limit")
+
+Variant = Literal["paper", "datatrove", "dolma"]
+_BULLETS = {"paper": BULLETS, "datatrove": "•-", "dolma": "*-"}
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class GopherQuality(Filter):
+    """Thresholds are the paper's. What a variant changes is how a thing is measured:
+
+    ``paper``      all common bullets; both forms of ellipsis; distinct stop words, case-folded.
+    ``datatrove``  bullets • and -; distinct stop words, case-sensitive.
+    ``dolma``      bullets * and -; only the character … counts; the median length of words instead of the mean; stop words counted
+                   as often as they occur.
+
+    Where a word is a character (Chinese, Thai, …), rules about the length of words do not apply. Stop words are asked for only in languages
+    that have a list.
+    """
+
+    variant: Variant = "paper"
+    min_words: int = 50
+    max_words: int = 100_000
+    min_mean_word_length: float = 3.0
+    max_mean_word_length: float = 10.0
+    max_hash_ratio: float = 0.1
+    max_ellipsis_ratio: float = 0.1
+    max_bullet_lines: float = 0.9
+    max_ellipsis_lines: float = 0.3
+    min_alphabetic_words: float = 0.8
+    min_stop_words: int = 2
+
+    reads = ("words",)
+    signals = {
+        "mean_word_length": pa.float64(),
+        "hash_ratio": pa.float64(),
+        "ellipsis_ratio": pa.float64(),
+        "bullet_lines": pa.float64(),
+        "ellipsis_lines": pa.float64(),
+        "alphabetic_words": pa.float64(),
+        "stop_words": pa.int32(),
+    }
+    reasons = (
+        TOO_FEW_WORDS,
+        TOO_MANY_WORDS,
+        WORDS_TOO_SHORT,
+        WORDS_TOO_LONG,
+        TOO_MANY_HASHES,
+        TOO_MANY_ELLIPSES,
+        TOO_MANY_BULLETS,
+        TOO_MANY_ELLIPSIS_LINES,
+        TOO_FEW_ALPHABETIC,
+        TOO_FEW_STOP_WORDS,
+    )
+
+    def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        counts = line_counts(batch["text"], batch["words"], bullets=_BULLETS[self.variant], dots=self.variant != "dolma")
+        words, lines = np.maximum(counts["words"], 1), np.maximum(counts["lines"], 1)
+        by_character = np.array([unit == CHARACTER for unit in batch[document.SIGNAL + "word_unit"].to_pylist()], dtype=bool)
+        length = self._median_lengths(batch) if self.variant == "dolma" else counts["word_characters"] / words
+        return {
+            "mean_word_length": pa.array(length, mask=by_character | (counts["words"] == 0)),
+            "hash_ratio": pa.array(counts["hashes"] / words),
+            "ellipsis_ratio": pa.array(counts["ellipses"] / words),
+            "bullet_lines": pa.array(counts["bullet_lines"] / lines),
+            "ellipsis_lines": pa.array(counts["ellipsis_lines"] / lines),
+            "alphabetic_words": pa.array(counts["alphabetic_words"] / words),
+            "stop_words": pa.array(self._stop_words(batch), pa.int32()),
+        }
+
+    def rules(self) -> tuple[Rule, ...]:
+        return (
+            Rule(TOO_FEW_WORDS, "words", "<", self.min_words),
+            Rule(TOO_MANY_WORDS, "words", ">", self.max_words),
+            Rule(WORDS_TOO_SHORT, "mean_word_length", "<", self.min_mean_word_length),
+            Rule(WORDS_TOO_LONG, "mean_word_length", ">", self.max_mean_word_length),
+            Rule(TOO_MANY_HASHES, "hash_ratio", ">", self.max_hash_ratio),
+            Rule(TOO_MANY_ELLIPSES, "ellipsis_ratio", ">", self.max_ellipsis_ratio),
+            Rule(TOO_MANY_BULLETS, "bullet_lines", ">", self.max_bullet_lines),
+            Rule(TOO_MANY_ELLIPSIS_LINES, "ellipsis_lines", ">", self.max_ellipsis_lines),
+            Rule(TOO_FEW_ALPHABETIC, "alphabetic_words", "<", self.min_alphabetic_words),
+            Rule(TOO_FEW_STOP_WORDS, "stop_words", "<", self.min_stop_words),
+        )
+
+    def _stop_words(self, batch: pa.RecordBatch) -> list[int | None]:
+        """How many stop words of its language each text holds: up to a few are told apart, more make no difference to the rule."""
+        found: list[int | None] = []
+        for text, spans, language in zip(batch["text"].to_pylist(), batch["words"].to_pylist(), batch["language"].to_pylist(), strict=True):
+            listed = stop_words(language)
+            if listed is None or text is None:
+                found.append(None)
+                continue
+            words = _strings(text if self.variant == "datatrove" else text.lower(), spans)
+            found.append(sum(word in listed for word in words) if self.variant == "dolma" else len(listed.intersection(words)))
+        return found
+
+    def _median_lengths(self, batch: pa.RecordBatch) -> np.ndarray:
+        medians = [
+            np.median([len(word) for word in _strings(text, spans)]) if spans else 0.0
+            for text, spans in zip(batch["text"].to_pylist(), batch["words"].to_pylist(), strict=True)
+        ]
+        return np.array(medians, dtype=float)
+
+
+def _strings(text: str, spans: list[int]) -> list[str]:
+    """Words as strings. Lower-casing may change the length of a text's UTF-8 (İ); then it is split at white space instead."""
+    utf8 = text.encode()
+    if spans and spans[-1] > len(utf8):
+        return text.split()
+    return [utf8[start:end].decode("utf-8", "ignore") for start, end in zip(spans[::2], spans[1::2], strict=True)]
