@@ -44,7 +44,7 @@ BUILT_IN: dict[str, str] = {
     "gopher_repetition": "corpus.quality.repetition:GopherRepetition",
     "c4_lines": "corpus.quality.c4:C4Lines",
     "c4_paragraph": "corpus.quality.c4:C4Paragraph",
-    "fineweb_quality": "corpus.quality.fineweb:FineWebQuality",
+    "fineweb_quality": "corpus.quality.fineweb:FinewebQuality",
     "quality_classifier": "corpus.quality.classifier:QualityClassifier",
     "toxic_words": "corpus.toxicity.wordlist:ToxicWords",
     "toxicity_classifier": "corpus.toxicity.classifier:ToxicityClassifier",

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from corpus.kernels.characters import LETTER, SPACE, UNIT, tables
 from corpus.kernels.compiled import kernel
-from corpus.kernels.repetition import pieces, repeated
+from corpus.kernels.repetition import copies_of, pieces_of
 from corpus.kernels.text import buffers, decode
 
 BULLETS = "•‣▶◀◦■□▪▫–-*●○"  # at the beginning of a line
@@ -97,8 +97,8 @@ def _count(data, offsets, valid, spans, ends, classes, bullets, terminals, dots)
                         first = code
                     before_that, before, last = before, last, code
             at = after
-        hashes, lengths = pieces(data, start, end, 1)
-        counts[row, 12] = repeated(hashes, lengths, False)[1]
+        hashes, lengths = pieces_of(data, start, end, 1)
+        counts[row, 12] = copies_of(hashes, lengths, False)[1]
         counts[row, 13] = counts[row, 0] - counts[row, 6]
         counts[row, 9] = (ends[row + 1] - ends[row]) // 2
         for word in range(counts[row, 9]):

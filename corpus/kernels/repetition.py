@@ -50,8 +50,8 @@ def _measure(data, offsets, valid, spans, ends, variant, keys):  # type: ignore[
         start, end = offsets[row], offsets[row + 1]
         characters = _characters(data, start, end)
         for level in range(2):  # lines, paragraphs
-            hashes, lengths = pieces(data, start, end, level + 1)
-            repeated, repeated_characters = repeated(hashes, lengths, variant != 0)
+            hashes, lengths = pieces_of(data, start, end, level + 1)
+            repeated, repeated_characters = copies_of(hashes, lengths, variant != 0)
             result[row, level] = repeated / max(1, len(hashes))
             result[row, level + 2] = repeated_characters / max(1, characters)
         first, last = ends[row], ends[row + 1]
@@ -138,7 +138,7 @@ def _count_grams(hashes, n):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def pieces(data, start, end, newlines):  # type: ignore[no-untyped-def]
+def pieces_of(data, start, end, newlines):  # type: ignore[no-untyped-def]
     """Hash and characters of the pieces between runs of at least ``newlines`` newlines; runs at the ends make no piece."""
     hashes = np.empty(16, np.uint64)
     lengths = np.empty(16, np.int64)
@@ -172,7 +172,7 @@ def pieces(data, start, end, newlines):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def repeated(hashes, lengths, all_copies):  # type: ignore[no-untyped-def]
+def copies_of(hashes, lengths, all_copies):  # type: ignore[no-untyped-def]
     """How many pieces are copies, and their characters: those after the first of their kind, or all of a repeated kind."""
     order = np.argsort(hashes, kind="mergesort")
     pieces, characters = np.int64(0), np.int64(0)

@@ -1,6 +1,6 @@
 """FineWeb's own three rules (arXiv 2406.17557, section 3.6), and what its code adds.
 
-FineWebQuality(variant="datatrove")(batch)
+FinewebQuality(variant="datatrove")(batch)
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ TOO_MANY_NEWLINES = Reason("fineweb:too_many_newlines", "too many line ends for 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class FineWebQuality(Filter):
+class FinewebQuality(Filter):
     """Thresholds are the paper's. ``datatrove``, its code, departs in two: repeated lines from 0.01 on, not 0.1, and a fourth rule, more
     than 0.3 newlines a word, which the paper does not have.
 
