@@ -1,0 +1,71 @@
+"""Replaces personal data by placeholders that say what kind was there and nothing else.
+
+    redact_text("Write to anna@example.com") -> "Write to [EMAIL]"
+    redact_url("http://example.com/?u=anna%40example.com") -> "http://example.com/?u=[EMAIL]"
+"""
+
+from collections.abc import Callable, Sequence
+from urllib.parse import unquote
+
+from corpus.pii.detect import CARD, CREDENTIAL, EMAIL, IBAN, IP_PRIVATE, IPV4, IPV6, NATIONAL_ID, PHONE, Span, find
+
+PLACEHOLDERS = {
+    EMAIL: "[EMAIL]",
+    PHONE: "[PHONE]",
+    IPV4: "[IP]",
+    IPV6: "[IP]",
+    IP_PRIVATE: "[IP]",
+    IBAN: "[IBAN]",
+    CARD: "[CARD]",
+    NATIONAL_ID: "[ID]",
+    CREDENTIAL: "[SECRET]",
+}
+
+
+def replace(text: str, spans: Sequence[Span], by: Callable[[Span], str]) -> str:
+    """The text with each span replaced; spans in order and disjoint, as ``find`` gives them."""
+    parts, at = [], 0
+    for span in spans:
+        parts += [text[at : span.start], by(span)]
+        at = span.end
+    return "".join(parts) + text[at:] if parts else text
+
+
+def redact_text(text: str) -> str:
+    """Every kind by its placeholder. Redacting again changes nothing."""
+    return replace(text, find(text), lambda span: PLACEHOLDERS[span.kind])
+
+
+def redact_url(url: str) -> str:
+    """As ``redact_text``, looking also behind percent-encoding, and at digits that ``=`` or ``/`` would hide. Hosts that are addresses stay:
+    an address is where the page was, not somebody's datum."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return redact_text(url)
+    authority, slash, path = rest.partition("/")
+    if "@" in authority:  # user and password before the host
+        authority = PLACEHOLDERS[CREDENTIAL] + "@" + authority.rpartition("@")[2]
+    if not slash:
+        host, question, query = authority.partition("?")
+        return f"{scheme}://{host}{question}{_redact_parts(query)}"
+    return f"{scheme}://{authority}/{_redact_parts(path)}"
+
+
+def _redact_parts(path: str) -> str:
+    """Each piece between separators on its own, decoded for the search; a piece without a find stays as it was written."""
+    if "@" not in path and "%" not in path and sum(character.isdigit() for character in path) < 7:
+        return path
+    pieces, piece = [], ""
+    for character in path:
+        if character in "/?&=;#":
+            pieces += [_redact_piece(piece), character]
+            piece = ""
+        else:
+            piece += character
+    return "".join(pieces) + _redact_piece(piece)
+
+
+def _redact_piece(piece: str) -> str:
+    decoded = unquote(piece.replace("+", " ") if not piece.startswith("+") else piece)
+    redacted = redact_text(decoded)
+    return piece if redacted == decoded else redacted.replace(" ", "+")
