@@ -1,6 +1,6 @@
 """Check digits: what tells a number of a kind from any other digits.
 
-    luhn("4111111111111111") and iban("GB82WEST12345698765432")
+luhn("4111111111111111") and iban("GB82WEST12345698765432")
 """
 
 # Lengths by country, https://www.swift.com/standards/data-standards/iban (registry release 99).

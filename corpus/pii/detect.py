@@ -42,8 +42,13 @@ _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{2,39}(?:(?:\d{1,3}\.){3}\d{1,3})?(?
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{1,4}){3,8}(?![A-Za-z0-9])")
 _CARD = re.compile(r"(?<![\w.,+-])\d(?:[ -]?\d){12,18}(?![\w]|[.,-]\d)")
 _PHONE = re.compile(r"(?<![\w.,/=&%#$€£+-])(?:\+|00)?\(?\d(?:[ .\-–/()\u00a0\u2011]{0,3}\d){6,16}(?![\w/=%]|[.,-]\d)")
-_PHONE_WORD = re.compile(r"(?:phone|tel|fon|fax|mobil|call|cell|whatsapp|handy|rufnummer|hotline|тел|факс|电话|電話|هاتف|فون|फ़ोन|फोन|दूरभाष|tél)\w{0,12}\W{0,12}$", re.IGNORECASE)
-_DATE_LIKE = re.compile(r"^(?:(?:19|20)\d\d[ .\-–/]\d{1,2}[ .\-–/]\d{1,2}\D?|\d{1,2}[ .\-–/]\d{1,2}[ .\-–/](?:19|20)\d\d\D?|(?:1[5-9]|20)\d\d\W{1,3}(?:1[5-9]|20)\d\d)")
+_PHONE_WORD = re.compile(
+    r"(?:phone|tel|fon|fax|mobil|call|cell|whatsapp|handy|rufnummer|hotline|тел|факс|电话|電話|هاتف|فون|फ़ोन|फोन|दूरभाष|tél)\w{0,12}\W{0,12}$",
+    re.IGNORECASE,
+)
+_DATE_LIKE = re.compile(
+    r"^(?:(?:19|20)\d\d[ .\-–/]\d{1,2}[ .\-–/]\d{1,2}\D?|\d{1,2}[ .\-–/]\d{1,2}[ .\-–/](?:19|20)\d\d\D?|(?:1[5-9]|20)\d\d\W{1,3}(?:1[5-9]|20)\d\d)"
+)
 _RESERVED_US = re.compile(r"^1?[2-9]\d{2}55501\d\d$")  # 555-0100 to 555-0199: fiction, which phonenumbers holds for invalid
 _NEAR = 24  # characters before a candidate in which a word may vouch for it
 
@@ -62,7 +67,10 @@ _IDS: tuple[tuple[re.Pattern[str], Callable[[str], bool], re.Pattern[str] | None
     ),
 )
 _SECRETS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("-----BEGIN", re.compile(r"-----BEGIN (?:[A-Z]{2,10} ){0,3}PRIVATE KEY-----[\s\S]{0,8000}?-----END (?:[A-Z]{2,10} ){0,3}PRIVATE KEY-----")),
+    (
+        "-----BEGIN",
+        re.compile(r"-----BEGIN (?:[A-Z]{2,10} ){0,3}PRIVATE KEY-----[\s\S]{0,8000}?-----END (?:[A-Z]{2,10} ){0,3}PRIVATE KEY-----"),
+    ),
     ("A", re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])")),
     ("gh", re.compile(r"(?<!\w)(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255})(?!\w)")),
     ("glpat-", re.compile(r"(?<!\w)glpat-[\w-]{20,64}(?!\w)")),
@@ -219,7 +227,10 @@ def _is_phone(candidate: str, digits: str, vouched: bool) -> bool:
         return True
     if not vouched and not re.match(r"^\(?0\d{1,5}\)?[ /-]{1,3}\d{3,8}(?:[ -]\d{1,6}){0,4}$", candidate):
         return False
-    return any(_valid(candidate, region) for region in (("DE", "GB", "FR", "IT", "ES", "RU", "IN", "CN", "US", "BR", "EG") if vouched else ("DE", "GB", "FR")))
+    return any(
+        _valid(candidate, region)
+        for region in (("DE", "GB", "FR", "IT", "ES", "RU", "IN", "CN", "US", "BR", "EG") if vouched else ("DE", "GB", "FR"))
+    )
 
 
 def _valid(number: str, region: str | None) -> bool:

@@ -1,6 +1,6 @@
 """What is done about the personal data that is found.
 
-    RedactPii(policy="pseudonym", overrides={"credential": "drop"})(batch)
+RedactPii(policy="pseudonym", overrides={"credential": "drop"})(batch)
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Replaces personal data by placeholders that say what kind was there and nothing else.
 
-    redact_text("Write to anna@example.com") -> "Write to [EMAIL]"
-    redact_url("http://example.com/?u=anna%40example.com") -> "http://example.com/?u=[EMAIL]"
+redact_text("Write to anna@example.com") -> "Write to [EMAIL]"
+redact_url("http://example.com/?u=anna%40example.com") -> "http://example.com/?u=[EMAIL]"
 """
 
 from collections.abc import Callable, Sequence

@@ -1,0 +1,55 @@
+"""Similarity of signatures: the share of equal hash values, which estimates the Jaccard similarity of the shingles.
+
+similar_pairs(values, threshold=0.7) -> (first, second, similarity)
+"""
+
+import numpy as np
+
+from corpus.kernels.compiled import kernel
+
+
+@kernel
+def similarity(one, other):  # type: ignore[no-untyped-def]
+    """Two uint32 arrays of shape (permutations,) -> share of equal values; as ``datasketch.MinHash.jaccard``."""
+    equal = 0
+    for at in range(len(one)):
+        equal += one[at] == other[at]
+    return equal / len(one)
+
+
+@kernel
+def similar_pairs(values, threshold):  # type: ignore[no-untyped-def]
+    """Signatures uint32 (rows, permutations) -> (first, second, similarity) of all pairs at or above the threshold, each (pairs,)."""
+    rows = len(values)
+    pairs = rows * (rows - 1) // 2
+    first, second, alike = np.empty(pairs, np.int64), np.empty(pairs, np.int64), np.empty(pairs, np.float64)
+    used = 0
+    for one in range(rows):
+        for other in range(one + 1, rows):
+            found = similarity(values[one], values[other])
+            if found >= threshold:
+                first[used], second[used], alike[used] = one, other, found
+                used += 1
+    return first[:used], second[:used], alike[:used]
+
+
+@kernel
+def join_representatives(values, representatives, count, threshold):  # type: ignore[no-untyped-def]
+    """Rows in turn join the first representative that they match, or become one while there is room.
+
+    ``values`` (rows, permutations); ``representatives`` (room, permutations), of which ``count`` are set, is added to. Returns (number of the representative
+    or -1, similarity) of each row, and the new count; a row that became one has its own number and similarity -1.
+    """
+    joined = np.full(len(values), -1, np.int64)
+    alike = np.zeros(len(values))
+    for row in range(len(values)):
+        for number in range(count):
+            found = similarity(values[row], representatives[number])
+            if found >= threshold:
+                joined[row], alike[row] = number, found
+                break
+        if joined[row] < 0 and count < len(representatives):
+            representatives[count] = values[row]
+            joined[row], alike[row] = count, -1.0
+            count += 1
+    return joined, alike, count
