@@ -22,7 +22,7 @@ from corpus.step import rejected
 
 EXCERPTS = 20  # of each reason
 EXCERPT_BYTES = 2000
-_CUT_CHARACTERS = 3000  # of which an excerpt is made: room for a value that the cut would halve
+_CUT_CHARACTERS = 20_000  # that are searched before the cut: a private key that the cut would halve is up to 8,000 long
 
 # Edges by the kind of quantity. Shares and scores: 50 equal bins. Counts and lengths: twelve bins for each power of ten.
 SHARE_EDGES = np.linspace(0.0, 1.0, 51)

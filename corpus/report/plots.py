@@ -1,0 +1,93 @@
+"""Plots as SVG: pure functions from numbers to markup, drawn in the page's own colours, so that they follow light and dark.
+
+histogram(edges, counts, [(0.3, "duplicate_lines > 0.3")], label="duplicate_line_fraction")
+"""
+
+import math
+from collections.abc import Sequence
+
+from markupsafe import Markup, escape
+
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 560, 170, 8, 22, 22
+
+
+def histogram(edges: Sequence[float], counts: Sequence[int], thresholds: Sequence[tuple[float, str]] = (), *, label: str) -> Markup:
+    """Bars of equal width, one a bin, heights by square root (the rare bins are where thresholds lie); thresholds as lines.
+
+    ``edges``: (bins + 1,), ``counts``: (bins,); empty bins at either end are left out, unless a threshold lies there.
+    """
+    first, last = _shown(edges, counts, [value for value, _ in thresholds])
+    bins = last - first
+    top = max([*counts[first:last], 1])
+    width = (_WIDTH - 2 * _LEFT) / bins
+    floor = _HEIGHT - _BOTTOM
+    bars = []
+    for at in range(first, last):
+        if counts[at]:
+            height = max(1.0, (floor - _TOP) * math.sqrt(counts[at] / top))
+            title = f"{_number(edges[at])} to {_number(edges[at + 1])}: {counts[at]:,}"
+            x = _LEFT + (at - first) * width
+            bars.append(
+                f'<rect x="{x:.1f}" y="{floor - height:.1f}" width="{max(0.5, width - 1):.1f}" height="{height:.1f}"><title>{title}</title></rect>'
+            )
+    lines = []
+    for number, (value, text) in enumerate(thresholds):
+        x = _LEFT + (_place(edges, value) - first) * width
+        anchor, shift = ("end", -4) if x > _WIDTH * 0.6 else ("start", 4)
+        y = 12 + 13 * number
+        lines.append(
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{floor}"/><text x="{x + shift:.1f}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
+        )
+    ticks = []
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        at = first + round(share * bins)
+        anchor = {0.0: "start", 1.0: "end"}.get(share, "middle")
+        ticks.append(f'<text x="{_LEFT + (at - first) * width:.1f}" y="{_HEIGHT - 6}" text-anchor="{anchor}">{_number(edges[at])}</text>')
+    return _svg(_HEIGHT, label, f'<g class="bars">{"".join(bars)}</g><path class="axis" d="M{_LEFT} {floor}H{_WIDTH - _LEFT}"/>'
+                f'<g class="ticks">{"".join(ticks)}</g><g class="threshold">{"".join(lines)}</g>')  # fmt: skip
+
+
+def curve(points: Sequence[Sequence[float]], threshold: float, *, label: str) -> Markup:
+    """The chance that two documents of a similarity are compared: points (similarity, probability) in [0, 1]²."""
+    height, floor = 220, 198
+    across, up = _WIDTH - 2 * _LEFT - 30, floor - 16
+
+    def place(similarity: float, probability: float) -> str:
+        return f"{_LEFT + 30 + similarity * across:.1f} {floor - probability * up:.1f}"
+
+    path = "M" + "L".join(place(similarity, probability) for similarity, probability in points)
+    x = _LEFT + 30 + threshold * across
+    marks = "".join(
+        f'<text x="{_LEFT + 30 + share * across:.1f}" y="{height - 6}" text-anchor="middle">{share:g}</text>'
+        f'<text x="{_LEFT + 24}" y="{floor - share * up + 4:.1f}" text-anchor="end">{share:g}</text>'
+        for share in (0, 0.25, 0.5, 0.75, 1)
+    )
+    return _svg(height, label, f'<path class="axis" d="M{_LEFT + 30} 16V{floor}H{_WIDTH - _LEFT}"/><path class="curve" d="{path}"/><g class="ticks">{marks}</g>'
+                f'<g class="threshold"><line x1="{x:.1f}" x2="{x:.1f}" y1="10" y2="{floor}"/><text x="{x - 4:.1f}" y="18" text-anchor="end">'
+                f"threshold {threshold:g}</text></g>")  # fmt: skip
+
+
+def _svg(height: int, label: str, content: str) -> Markup:
+    return Markup(
+        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(label)}"><title>{escape(label)}</title>{content}</svg>'
+    )
+
+
+def _shown(edges: Sequence[float], counts: Sequence[int], values: Sequence[float]) -> tuple[int, int]:
+    filled = [at for at, count in enumerate(counts) if count]
+    places = [min(len(counts) - 1, max(0, math.floor(_place(edges, value)))) for value in values]
+    marked = [*filled, *places] or [0]
+    return max(0, min(marked) - 1), min(len(counts), max(marked) + 2)
+
+
+def _place(edges: Sequence[float], value: float) -> float:
+    """Where a value lies among the bins, in bins from the left."""
+    value = min(max(value, edges[0]), edges[-1])
+    at = max(0, min(len(edges) - 2, sum(edge <= value for edge in edges) - 1))
+    return at + (value - edges[at]) / (edges[at + 1] - edges[at])
+
+
+def _number(value: float) -> str:
+    if value >= 10_000:
+        return f"{value / 1000:,.0f}k" if value < 1_000_000 else f"{value / 1_000_000:,.0f}M"
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2g}"
