@@ -9,10 +9,10 @@ from typing import final
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from corpus.dedup.survivors import SurvivorRule
+from corpus.dedup.survivors import SurvivorRule, keep_one
 from corpus.step import CorpusStep, Reason, Workspace, step_name
 
-SAME_RECORD = Reason("dedup:same_record", "the same record was met before (a copied file)")
+SAME_RECORD = Reason("dedup:same_record", "the same record was met more than once (a copied file): another copy is counted for what it is")
 EXACT = Reason("dedup:exact", "another document has the same text, but for case and white space")
 
 
@@ -21,7 +21,8 @@ EXACT = Reason("dedup:exact", "another document has the same text, but for case 
 class SameRecord(CorpusStep):
     """Of rows with one id, one stays: of those that are still on the road, else of all, the first by origin.
 
-    It holds for rejected rows as well, so that every record is counted once for what it is and otherwise as a copy.
+    It holds for rejected rows as well, so that every record is counted once for what it is and otherwise as a copy. After it an id
+    that is on the road is on the road once; the other set steps rely on that.
     """
 
     reasons = (SAME_RECORD,)
@@ -43,7 +44,10 @@ class SameRecord(CorpusStep):
 @final
 @dataclass(frozen=True, kw_only=True)
 class ExactDuplicates(CorpusStep):
-    """Of documents with one ``text_digest``, the survivor stays. Sets ``cluster_id`` (the least id) and ``cluster_size``."""
+    """Of documents with one ``text_digest``, the survivor stays. Sets cluster_id, cluster_size, duplicate_of.
+
+    It comes before NearDuplicates, which carries these clusters on; short documents, without a signature, have only this.
+    """
 
     survivor: SurvivorRule = SurvivorRule()
 
@@ -51,25 +55,6 @@ class ExactDuplicates(CorpusStep):
     reasons = (EXACT,)
 
     def __call__(self, documents: DataFrame, workspace: Workspace) -> DataFrame:
-        live = F.col("outcome").isNull() & F.col("text_digest").isNotNull()
-        # rows that take no part are groups of their own: a null key would put all of them into one task
-        group = F.when(live, F.hex("text_digest")).otherwise(F.concat(F.lit("-"), "id", F.lit("-"), F.col("origin.offset")))
-        members = Window.partitionBy("group")
-        ranked = members.orderBy(*self.survivor.order())
-        everyone = ranked.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-        is_copy = live & (F.col("place") > 1)
-        return (
-            documents.withColumn("group", group)
-            .withColumns({"place": F.row_number().over(ranked), "first": F.first("id").over(everyone)})
-            .withColumns({"least": F.min("id").over(members), "size": F.count("id").over(members)})
-            .withColumns(
-                {
-                    "cluster_id": F.when(live, F.col("least")),
-                    "cluster_size": F.when(live, F.col("size")),
-                    "duplicate_of": F.when(is_copy, F.col("first")).otherwise(F.col("duplicate_of")),
-                    "step": F.when(is_copy, step_name(type(self))).otherwise(F.col("step")),
-                    "outcome": F.when(is_copy, EXACT.code).otherwise(F.col("outcome")),
-                }
-            )
-            .drop("group", "place", "first", "least", "size")
-        )
+        group = F.when(F.col("outcome").isNull(), F.hex("text_digest"))
+        grouped = documents.withColumns({"group": group, "similarity": F.lit(None).cast("double")})
+        return keep_one(grouped, self.survivor, EXACT, step_name(type(self)))

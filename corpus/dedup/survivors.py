@@ -1,14 +1,16 @@
-"""Which of several duplicates is kept: one explicit, total order.
+"""Which of several duplicates is kept: one explicit, total order, and what the ledger says of the others.
 
-rule = SurvivorRule(sources=("wikipedia",), prefer=("longest", "oldest"))
-Window.partitionBy("cluster").orderBy(*rule.order())
+    rule = SurvivorRule(sources=("wikipedia",), prefer=("longest", "oldest"))
+    keep_one(documents.withColumns({"group": …, "similarity": …}), rule, EXACT, "exact_duplicates")
 """
 
 from dataclasses import dataclass
 from typing import Literal, final
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+
+from corpus.step import Reason
 
 Preference = Literal["longest", "shortest", "newest", "oldest"]
 
@@ -24,6 +26,10 @@ class SurvivorRule:
     sources: tuple[str, ...] = ()
     prefer: tuple[Preference, ...] = ("longest", "oldest")
 
+    def __post_init__(self) -> None:
+        if {"longest", "shortest"} <= set(self.prefer) or {"newest", "oldest"} <= set(self.prefer):
+            raise ValueError("prefer names a preference and its opposite: the second would never decide")
+
     def order(self) -> list[Column]:
         """Columns to order by, ascending: the first row survives. Reads source, characters, date and id."""
         by_source = F.lit(len(self.sources))
@@ -36,3 +42,42 @@ class SurvivorRule:
             "oldest": F.asc_nulls_last("date"),
         }
         return [by_source.asc(), *(orders[name] for name in self.prefer), F.asc("id")]
+
+
+def keep_one(documents: DataFrame, rule: SurvivorRule, reason: Reason, step: str, threshold: float | None = None) -> DataFrame:
+    """The first live document of each group, by the rule, stays on the road; the other live ones are rejected with ``reason``.
+
+    ``documents``: the ledger table with ``group`` (string; null: the row takes no part) and ``similarity`` (double, becomes ``value``
+    of the rejected); both are gone from the result. Rows of a group that were rejected before keep their outcome and follow: they are
+    counted, and ``duplicate_of`` names the survivor. A group in which nothing lives is left as it is.
+    Sets cluster_id (the least id of the group) and cluster_size (its rows).
+    """
+    # rows that take no part are partitions of their own: with a null key alone all of them would land in one task
+    members = Window.partitionBy("group", F.when(F.col("group").isNull(), F.col("id")))
+    ranked = members.orderBy(F.col("outcome").isNotNull(), *rule.order())
+    first = F.first(F.struct("id", F.col("outcome").isNull().alias("lives")))
+    ranks = documents.withColumns(
+        {
+            "place": F.row_number().over(ranked),
+            "first": first.over(ranked.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)),
+            "least": F.min("id").over(members),
+            "rows": F.count("id").over(members),
+        }
+    )
+    takes_part = F.col("group").isNotNull() & F.col("first.lives")
+    follows = takes_part & (F.col("place") > 1)
+    is_copy = follows & F.col("outcome").isNull()
+
+    def set_where(condition: Column, name: str, value: Column) -> Column:
+        return F.when(condition, value).otherwise(F.col(name)).alias(name)
+
+    changed = {
+        "outcome": set_where(is_copy, "outcome", F.lit(reason.code)),
+        "step": set_where(is_copy, "step", F.lit(step)),
+        "value": set_where(is_copy, "value", F.col("similarity")),
+        "threshold": set_where(is_copy, "threshold", F.lit(threshold).cast("double")),
+        "duplicate_of": set_where(follows, "duplicate_of", F.col("first.id")),
+        "cluster_id": set_where(takes_part, "cluster_id", F.col("least")),
+        "cluster_size": set_where(takes_part, "cluster_size", F.col("rows")),
+    }
+    return ranks.select([changed.get(name, F.col(name)) for name in documents.columns if name not in ("group", "similarity")])

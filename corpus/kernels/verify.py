@@ -1,6 +1,6 @@
 """Similarity of signatures: the share of equal hash values, which estimates the Jaccard similarity of the shingles.
 
-similar_pairs(values, threshold=0.7) -> (first, second, similarity)
+joining_pairs(values, threshold=0.7) -> (first, second, similarity)
 """
 
 import numpy as np
@@ -18,19 +18,43 @@ def similarity(one, other):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def similar_pairs(values, threshold):  # type: ignore[no-untyped-def]
-    """Signatures uint32 (rows, permutations) -> (first, second, similarity) of all pairs at or above the threshold, each (pairs,)."""
+def joining_pairs(values, threshold):  # type: ignore[no-untyped-def]
+    """Signatures uint32 (rows, permutations), all pairs compared -> (first, second, similarity), each (pairs,), first < second.
+
+    Of the pairs at or above the threshold: those that join what was apart until then, in order, and for each row its most similar.
+    They have the components of all pairs and every row's best similarity, and are fewer than 2 * rows: 200 copies of a text give
+    399 pairs instead of 19,900.
+    """
     rows = len(values)
-    pairs = rows * (rows - 1) // 2
-    first, second, alike = np.empty(pairs, np.int64), np.empty(pairs, np.int64), np.empty(pairs, np.float64)
+    best, best_of, parent = np.zeros(rows), np.full(rows, -1), np.arange(rows)
+    first, second, alike = np.empty(2 * rows, np.int64), np.empty(2 * rows, np.int64), np.empty(2 * rows)
     used = 0
     for one in range(rows):
         for other in range(one + 1, rows):
             found = similarity(values[one], values[other])
-            if found >= threshold:
+            if found < threshold:
+                continue
+            for row, of in ((one, other), (other, one)):
+                if found > best[row]:
+                    best[row], best_of[row] = found, of
+            low, high = _root(parent, one), _root(parent, other)
+            if low != high:
+                parent[high] = low
                 first[used], second[used], alike[used] = one, other, found
                 used += 1
+    for row in range(rows):
+        if best_of[row] >= 0:
+            first[used], second[used], alike[used] = min(row, best_of[row]), max(row, best_of[row]), best[row]
+            used += 1
     return first[:used], second[:used], alike[:used]
+
+
+@kernel
+def _root(parent, row):  # type: ignore[no-untyped-def]
+    while parent[row] != row:
+        parent[row] = parent[parent[row]]
+        row = parent[row]
+    return row
 
 
 @kernel
