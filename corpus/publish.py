@@ -28,9 +28,11 @@ from corpus.dedup.exact import SameRecord
 from corpus.fused import peak_memory_bytes
 from corpus.reading import Reading, merged_metrics
 from corpus.recipe import Recipe
-from corpus.report import build, card, page
+from corpus.report.build import build
+from corpus.report.card import render_card
 from corpus.report.clusters import clusters
 from corpus.report.metrics import Metrics
+from corpus.report.page import render
 from corpus.shards import Shard, shard_expression, write_shard
 from corpus.step import signal_types, step_name
 from corpus.storage import Place
@@ -114,8 +116,8 @@ def finish(content: Content, written: Written, run: dict[str, Any]) -> dict[str,
     report = _report(content, written)
     files = {
         REPORT: manifest.to_bytes(report),
-        PAGE: page.render(report, run).encode(),
-        CARD: card.render_card(report, run).encode(),
+        PAGE: render(report, run).encode(),
+        CARD: render_card(report, run).encode(),
         RUN: manifest.to_bytes(run),
     }
     for name, body in files.items():
@@ -232,7 +234,7 @@ def _by_shard(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.Recor
 def _report(content: Content, written: Written) -> dict[str, Any]:
     recipe, reading = content.recipe, content.reading
     readable = [entry for entry in reading.examined if entry.source >= 0]
-    return build.build(
+    return build(
         recipe=recipe.to_data(),
         rules=_rules(recipe),
         reasons=_reasons(recipe),

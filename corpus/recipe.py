@@ -176,8 +176,10 @@ def from_data(data: Mapping[str, Any], *, allow: Collection[str] = (), where: st
 
 def _part(entry: Any, kind: type, allow: Collection[str], where: str) -> Any:
     """One entry of a section: ``name``, or ``{name: {field: value}}``."""
+    name: Any
+    fields: Any
     if isinstance(entry, str):
-        name, fields = entry, {}
+        name, fields = entry, None
     elif isinstance(entry, dict) and len(entry) == 1:
         name, fields = next(iter(entry.items()))
     else:

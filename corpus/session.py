@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from typing import Any
 
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
@@ -17,7 +18,7 @@ _JAVA = (17, 21)  # what Spark 4 is built and tested for
 _JAVA_HINT = "install a Java 17 or 21 runtime, such as Debian's openjdk-17-jre-headless, and set JAVA_HOME if there are several"
 
 # The same on a laptop and on a cluster: these decide what a result is, or keep memory within bounds.
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "spark.sql.session.timeZone": "UTC",  # dates must not depend on the machine's zone
     "spark.sql.execution.arrow.maxRecordsPerBatch": "2048",
     "spark.sql.execution.arrow.maxBytesPerBatch": "32m",  # the default bound of 10,000 rows would be gigabytes of long texts
@@ -27,7 +28,7 @@ SETTINGS = {
     "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|pii_key",  # Spark's default, and our key for pseudonyms
 }
 # Embedded only: a cluster has its own mind about these.
-EMBEDDED = {
+EMBEDDED: dict[str, Any] = {
     "spark.ui.enabled": "false",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
@@ -58,7 +59,7 @@ def session(app: str, master: str | None = None, **settings: str) -> SparkSessio
         if name in os.environ:
             builder = builder.config(f"spark.executorEnv.{name}", os.environ[name])
     try:
-        return builder.config(map=settings).getOrCreate()
+        return builder.config(map=dict(settings)).getOrCreate()
     except PySparkRuntimeError as error:  # the gateway did not start
         raise EnvironmentProblem("Spark did not start", where=str(error), hint=_JAVA_HINT) from error
 

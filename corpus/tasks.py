@@ -26,7 +26,7 @@ _WRITE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EP
 
 @final
 @dataclass(frozen=True)
-class guarded:  # noqa: N801  (used like a function; a class, so that it pickles by name)
+class guarded:
     """``function`` over an iterator of batches, user errors marked."""
 
     function: Callable[[Iterator[Any]], Iterator[Any]]

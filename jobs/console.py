@@ -5,9 +5,10 @@ with Progress(spark) as progress:
         ...
 """
 
+import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self, final
 
@@ -19,7 +20,7 @@ from rich.table import Table
 
 from corpus.document import KEPT
 from corpus.engine import Result
-from corpus.publish import PAGE
+from corpus.publish import PAGE, REPORT
 from corpus.recipe import Recipe
 
 _POLL_SECONDS = 0.3
@@ -36,7 +37,6 @@ class Progress:
     def __init__(self, spark: SparkSession):
         self._tracker = spark.sparkContext.statusTracker()
         self._bars = _bars() if errors.is_terminal else None
-        self._over = threading.Event()
 
     def __enter__(self) -> Self:
         if self._bars:
@@ -95,6 +95,11 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     yield say
 
 
+def heading(name: str, what: str) -> None:
+    """A stage of the demo begins."""
+    console.print(f"\n[bold]{name}[/bold]  {what}", soft_wrap=True)
+
+
 def show_recipes(recipes: Sequence[Recipe]) -> None:
     table = Table("recipe", "what it does", "steps", box=None, header_style="dim")
     for recipe in recipes:
@@ -124,12 +129,19 @@ def show_result(result: Result) -> None:
     if rest := sum(documents for documents, _ in reasons[_TOP_REASONS:]):
         table.add_row(f"  {len(reasons) - _TOP_REASONS} other reasons", f"{rest:,}", f"{rest / read:.1%}")
     console.print(table)
+    duplicates = {code: outcomes[code]["documents"] for code in ("dedup:exact", "dedup:near", "dedup:same_record") if code in outcomes}
+    _line("duplicates", duplicates)
+    _line("personal data", {row["kind"]: row["spans"] for row in json.loads((result.corpus / REPORT).read_bytes())["pii"] if row["spans"]})
     if manifest["damages"]["count"]:
         damages = manifest["damages"]
         console.print(f"Damage in the input: {damages['count']:,} places, {damages['lost_bytes']:,} bytes lost; listed in manifest.json")
-    seconds = ", ".join(f"{name} {value:.0f} s" for name, value in result.run["seconds"].items() if value >= 1)
-    console.print(f"[dim]time: {seconds}[/dim]")
+    _line("seconds", {name: round(value) for name, value in result.run["seconds"].items()})
     console.print(f"report: [bold]{(result.corpus / PAGE).uri}[/bold]", soft_wrap=True)
+
+
+def _line(name: str, counts: Mapping[str, int]) -> None:
+    if counts:
+        console.print(f"[dim]{name + ':':<15}[/dim]" + ", ".join(f"{key} {count:,}" for key, count in counts.items()), soft_wrap=True)
 
 
 def _bars() -> Bars:

@@ -6,6 +6,7 @@ import click
 
 from corpus.demo.crawl import crawl_demo
 from jobs import console
+from jobs.running import run
 
 
 @click.command("crawl-demo", epilog="\b\nExample:\n  gristmill crawl-demo --output build/demo/crawl --pages 500")
@@ -20,6 +21,4 @@ def command(output: Path, pages: int | None, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import run
-
     run(command)

@@ -5,6 +5,7 @@ import click
 from corpus import engine, recipe
 from corpus.session import session
 from jobs import console
+from jobs.running import run
 
 EXAMPLE = """
 \b
@@ -49,6 +50,4 @@ def command(name, inputs, output, overrides, master, work, overwrite, allow, sho
 
 
 if __name__ == "__main__":
-    from jobs.cli import run
-
     run(command)

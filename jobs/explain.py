@@ -4,6 +4,7 @@ import click
 
 from corpus.report.explain import explain
 from corpus.storage import locate
+from jobs.running import run
 
 
 @click.command(
@@ -18,6 +19,4 @@ def command(corpus: str, key: str) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import run
-
     run(command)

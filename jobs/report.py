@@ -4,6 +4,7 @@ import click
 
 from corpus.report.page import remake
 from corpus.storage import locate
+from jobs.running import run
 
 
 @click.command("report", epilog="\b\nExample:\n  gristmill report corpus/")
@@ -14,6 +15,4 @@ def command(corpus: str) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import run
-
     run(command)

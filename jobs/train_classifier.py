@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from corpus.quality.training import read_examples, train_classifier
+from jobs.running import run
 
 
 @click.command("train-classifier", epilog="\b\nExample:\n  gristmill train-classifier --input labelled.jsonl --output quality.bin")
@@ -24,6 +25,4 @@ def command(inputs: tuple[str, ...], output: Path, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import run
-
     run(command)

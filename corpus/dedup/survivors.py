@@ -1,7 +1,7 @@
 """Which of several duplicates is kept: one explicit, total order, and what the ledger says of the others.
 
-    rule = SurvivorRule(sources=("wikipedia",), prefer=("longest", "oldest"))
-    keep_one(documents.withColumns({"group": …, "similarity": …}), rule, EXACT, "exact_duplicates")
+rule = SurvivorRule(sources=("wikipedia",), prefer=("longest", "oldest"))
+keep_one(documents.withColumns({"group": …, "similarity": …}), rule, EXACT, "exact_duplicates")
 """
 
 from dataclasses import dataclass

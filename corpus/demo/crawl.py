@@ -1,6 +1,7 @@
 """A small, polite crawler of the demo's sites, that records the traffic as crawlers do: into gzip WARCs, by warcio's writer.
 
-It keeps to robots.txt, asks each host one thing at a time, and is bounded by pages. Record ids and dates come from what is fetched and in which
+It keeps to robots.txt, asks each host one thing at a time, and is bounded by pages. Record ids and dates come from what is fetched and
+in which
 order, so the same installation gives the same bytes.
 
     print(crawl_demo(Path("build/demo/crawl"), pages=500))
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, final
+from typing import IO, Any, final
 from urllib.parse import urldefrag, urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
 
@@ -32,7 +33,7 @@ from corpus.demo.site import make_site
 from corpus.errors import OutputError
 from corpus.manifest import code_version, to_bytes
 
-PAGES = 7000  # of the documentation: enough for 3,000 kept documents after the web recipe
+PAGES = 8000  # of the documentation: enough for 3,000 kept documents after the web recipe
 AGENT = "gristmill-demo-crawler/1 (+http://mill.example/about)"
 _ROTATE_BYTES = 8 * 2**20  # a file of a real crawl holds 1 GB; small ones give every core of a laptop something to do
 _MAX_BODY = 200_000  # bytes; longer ones are cut, and marked so
@@ -108,8 +109,8 @@ class _Connection:
     def _read(self) -> _Fetched:
         status_line = self.reader.readline().decode("latin-1").strip()
         headers = []
-        while line := self.reader.readline().decode("latin-1").strip():
-            name, _, value = line.partition(":")
+        while header := self.reader.readline().decode("latin-1").strip():
+            name, _, value = header.partition(":")
             headers.append((name, value.strip()))
         fetched = _Fetched(status_line, headers, b"")
         if "chunked" in fetched.get("transfer-encoding"):
@@ -216,7 +217,7 @@ def crawl_demo(
 
     ``pages`` bounds the documentation pages (default: PAGES) and with them the crawl; ``delay_seconds`` between two requests to one host.
     """
-    settings = {"pages": pages or PAGES, "seed": seed, "code": code_version()}
+    settings: dict[str, Any] = {"pages": pages or PAGES, "seed": seed, "code": code_version()}
     card = output / "crawl.json"
     if card.exists():
         there = json.loads(card.read_bytes())

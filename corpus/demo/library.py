@@ -113,7 +113,8 @@ def _pages_of(path: Path, module: str, package: str) -> Iterator[LibraryPage]:
     for node in tree.body:
         if not isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) or node.name.startswith("_"):
             continue
-        docstring, sections = _docstring(node), ()
+        docstring = _docstring(node)
+        sections: tuple[tuple[str, str], ...] = ()
         if isinstance(node, ast.ClassDef):
             members = [(each.name, _docstring(each)) for each in node.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))]
             sections = tuple((name, text) for name, text in members if text and not name.startswith("_"))

@@ -22,6 +22,7 @@ def serving(site: Site) -> Iterator[int]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         server_version, sys_version = "mill", ""
+        wbufsize = 1 << 16  # head and body in one packet: two wait 40 ms for each other's acknowledgement
 
         def do_GET(self) -> None:
             host = (self.headers.get("Host") or "").partition(":")[0]

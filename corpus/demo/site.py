@@ -1,7 +1,9 @@
 """The two sites of the demo, as a table from (host, path) to what the server answers.
 
-``docs.python.example`` documents the Python that is running; ``LANGUAGE.mill.example`` is a magazine about mills, written for this project in eight
-languages, with everything on it that a crawl meets: frames and banners, near-copies, profanity, personal data in reserved forms, spam, broken markup, odd
+``docs.python.example`` documents the Python that is running; ``LANGUAGE.mill.example`` is a magazine about mills, written for this
+project in eight
+languages, with everything on it that a crawl meets: frames and banners, near-copies, profanity, personal data in reserved forms, spam,
+broken markup, odd
 charsets, refusals, redirects and failures.
 
     site = make_site(pages=500, seed=0)

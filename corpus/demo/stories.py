@@ -20,7 +20,8 @@ _SLUGS = ("river", "stone", "wheel", "bread", "harvest", "market", "bridge", "ov
 @final
 @dataclass(frozen=True)
 class Language:
-    """``sentences`` have the slots {place}, {name}, {year}, {number}; ``titles`` have {place} and {name}; ``contact`` those of personal data."""
+    """``sentences`` have the slots {place}, {name}, {year}, {number}; ``titles`` have {place} and {name}; ``contact`` those of
+    personal data."""
 
     code: str
     site_name: str
@@ -62,7 +63,7 @@ def load(code: str) -> Language:
 def articles(language: Language, count: int, draw: random.Random) -> list[tuple[str, str, list[str]]]:
     """(slug, title, paragraphs) of ``count`` articles."""
     made = []
-    for number in range(count):
+    for _ in range(count):
         place, name = draw.choice(language.places), draw.choice(language.names)
         title = draw.choice(language.titles).format(place=place, name=name)
         chosen = draw.sample(language.sentences, _SENTENCES)

@@ -31,7 +31,8 @@ _NOTHING = PageMetadata(None, None, None, None, ())
 class ExtractHtml(DocumentStep):
     """Sets ``text``, ``title``, ``charset_source``; measures what the page says of itself; drops ``payload``.
 
-    Resiliparse: 400 pages a second on a core, F1 0.921 on labelled articles; trafilatura: 34, and 0.953. No time limit, which would make the
+    Resiliparse: 400 pages a second on a core, F1 0.921 on labelled articles; trafilatura: 34, and 0.953. No time limit, which would
+    make the
     corpus depend on the machine: pages are bounded by bytes and by tags. trafilatura's ``deduplicate`` stays off: its cache
     spans the process, and gives None from the fourth equal page on.
     """
@@ -102,5 +103,10 @@ class ExtractHtml(DocumentStep):
         told = read_metadata(tree, url)
         if self.engine == "resiliparse":
             return extract_plain_text(tree, main_content=self.main_content, alt_texts=False, links=False, list_bullets=True), told
-        options = {"include_comments": False, "include_tables": True, "deduplicate": False, "favor_recall": not self.main_content}
+        options: dict[str, Any] = {
+            "include_comments": False,
+            "include_tables": True,
+            "deduplicate": False,
+            "favor_recall": not self.main_content,
+        }
         return trafilatura.extract(html, **options) or "", told

@@ -61,18 +61,23 @@ def read_metadata(tree: HTMLTree, url: str | None) -> PageMetadata:
             meta.append(("license", target))
         if target and "canonical" in relations and canonical is None:
             canonical = _absolute(url, target)
-    for element in tree.document.query_selector_all("a[rel~=license]")[:3]:
+    for element in _root(tree).query_selector_all("a[rel~=license]")[:3]:
         if target := (element.getattr("href") or "")[:_MAX_VALUE].strip():
             meta.append(("license", target))
-    root = tree.document.query_selector("html")
+    root = _root(tree).query_selector("html")
     language = (root.getattr("lang") or root.getattr("xml:lang") or "") if root else ""
     language = (language or named.get("content-language", "")).split(",")[0].strip().lower()[:35]
     title = " ".join((tree.title or named.get("og:title", "")).split())[:_MAX_TITLE]
     return PageMetadata(title or None, canonical, _published(tree, named), language or None, tuple(meta))
 
 
+def _root(tree: HTMLTree) -> Any:
+    assert tree.document is not None  # of a tree that was parsed it never is
+    return tree.document
+
+
 def _elements(tree: HTMLTree, name: str) -> list[Any]:
-    return list(tree.document.get_elements_by_tag_name(name))[:_MAX_ELEMENTS]
+    return list(_root(tree).get_elements_by_tag_name(name))[:_MAX_ELEMENTS]
 
 
 def _absolute(url: str | None, target: str) -> str | None:
@@ -88,14 +93,14 @@ def _published(tree: HTMLTree, named: dict[str, str]) -> str | None:
     for name in _PUBLISHED:
         if name in named and (found := _iso_date(named[name])):
             return found
-    for element in tree.document.query_selector_all('script[type="application/ld+json"]')[:5]:
+    for element in _root(tree).query_selector_all('script[type="application/ld+json"]')[:5]:
         try:
             found = _iso_date(str(_date_published(json.loads(element.text[:100_000]))))
         except (ValueError, RecursionError):
             continue
         if found:
             return found
-    element = tree.document.query_selector("time[datetime]")
+    element = _root(tree).query_selector("time[datetime]")
     return _iso_date(element.getattr("datetime") or "") if element else None
 
 

@@ -13,7 +13,8 @@ from corpus.kernels.repetition import copies_of, pieces_of
 from corpus.kernels.text import buffers, decode
 
 BULLETS = "•‣▶◀◦■□▪▫–-*●○"  # at the beginning of a line
-# What ends a sentence, over the scripts: Latin, Armenian, Hebrew, Arabic, Devanagari, Ethiopic, Khmer, Myanmar, Tibetan, CJK; and closing quotes.
+# What ends a sentence, over the scripts: Latin, Armenian, Hebrew, Arabic, Devanagari, Ethiopic, Khmer, Myanmar, Tibetan, CJK; and
+# closing quotes.
 TERMINALS = ".!?…\"'”’»՞։׃؟۔।॥።፧፨។៕၊။།༎。！？；｡」』．"
 _SHORT = 30  # characters, FineWeb
 KEYS = (

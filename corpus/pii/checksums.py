@@ -13,9 +13,11 @@ IBAN_LENGTHS = {
     "SE": 24, "SI": 19, "SK": 24, "SM": 27, "ST": 25, "SV": 28, "TL": 23, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20,
 }  # fmt: skip
 _VERHOEFF_D = (
-    "0123456789", "1234067895", "2340178956", "3401289567", "4012395678", "5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
+    "0123456789", "1234067895", "2340178956", "3401289567", "4012395678", "5987604321", "6598710432",
+    "7659821043", "8765932104", "9876543210",
 )  # fmt: skip
 _VERHOEFF_P = ("0123456789", "1576283094", "5803796142", "8916043527", "9453126870", "4286573901", "2793806415", "7046913258")
+_ODD = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21) * 2 + (2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)  # of 0-9, A-Z
 _DNI_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
 
 
@@ -94,10 +96,9 @@ def us_ssn(digits: str) -> bool:
 
 def italian_code(text: str) -> bool:
     """Codice fiscale: a check letter over the 15 characters before it."""
-    odd = "1 0 5 7 9 13 15 17 19 21 1 0 5 7 9 13 15 17 19 21 2 4 18 20 11 3 6 8 12 14 16 10 22 25 24 23".split()
     order = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     total = 0
     for at, character in enumerate(text[:15].upper()):
         place = order.index(character)
-        total += int(odd[place]) if at % 2 == 0 else (place if place < 10 else place - 10)
+        total += _ODD[place] if at % 2 == 0 else (place if place < 10 else place - 10)
     return chr(ord("A") + total % 26) == text[15].upper()

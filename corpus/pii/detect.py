@@ -47,7 +47,8 @@ _PHONE_WORD = re.compile(
     re.IGNORECASE,
 )
 _DATE_LIKE = re.compile(
-    r"^(?:(?:19|20)\d\d[ .\-–/]\d{1,2}[ .\-–/]\d{1,2}\D?|\d{1,2}[ .\-–/]\d{1,2}[ .\-–/](?:19|20)\d\d\D?|(?:1[5-9]|20)\d\d\W{1,3}(?:1[5-9]|20)\d\d)"
+    r"^(?:(?:19|20)\d\d[ .\-–/]\d{1,2}[ .\-–/]\d{1,2}\D?|\d{1,2}[ .\-–/]\d{1,2}[ .\-–/](?:19|20)\d\d\D?"
+    r"|(?:1[5-9]|20)\d\d\W{1,3}(?:1[5-9]|20)\d\d)"
 )
 _RESERVED_US = re.compile(r"^1?[2-9]\d{2}55501\d\d$")  # 555-0100 to 555-0199: fiction, which phonenumbers holds for invalid
 _NEAR = 24  # characters before a candidate in which a word may vouch for it

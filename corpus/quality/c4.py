@@ -34,7 +34,8 @@ _FAULTS = ("unpunctuated", "few_words", "long_word", "javascript", "policy")
 @final
 @dataclass(frozen=True, kw_only=True)
 class C4Lines(DocumentStep):
-    """Drops lines and strips citations, then judges. ``terminal_punctuation`` False is FineWeb's use: that rule alone removes 30 % of all tokens.
+    """Drops lines and strips citations, then judges. ``terminal_punctuation`` False is FineWeb's use: that rule alone removes 30 % of
+    all tokens.
 
     ``curly_brace`` is off where it would drop pages about programming; C4 has it on. Empty limits (None) are the variant's. A line of a
     script without spaces counts its characters as words.

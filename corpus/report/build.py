@@ -28,8 +28,7 @@ def build(
 ) -> dict[str, Any]:
     """``read``: metrics of every document read; ``kept``: of those in the corpus; ``outcomes``: documents and characters by outcome."""
     total = {key: sum(outcome[key] for outcome in outcomes.values()) for key in ("documents", "characters")}
-    failed = read.counters.get("failed", {})
-    alone = read.counters.get("failed_alone", {})
+    failed, alone = read.counter("failed"), read.counter("failed_alone")
     by_rule = {rule["signal"]: [] for rule in rules}  # type: dict[str, list[Mapping[str, Any]]]
     for rule in rules:
         code = rule["reason"]
@@ -62,8 +61,8 @@ def build(
         "facts": dict(facts),
         "splits": dict(splits),
         "pii": [
-            {"kind": kind, "documents": kept.counters.get("pii_documents", {}).get(kind, 0), "spans": spans}
-            for kind, spans in sorted(kept.counters.get("pii_spans", {}).items())
+            {"kind": kind, "documents": kept.counter("pii_documents")[kind], "spans": spans}
+            for kind, spans in sorted(kept.counter("pii_spans").items())
         ],
         "excerpts": {code: [_without_rank(entry) for entry in listed] for code, listed in sorted(read.excerpts.items())},
     }
@@ -79,16 +78,16 @@ def _bins(metrics: Metrics, name: str) -> list[int]:
 
 def _compared(read: Metrics | None, kept: Metrics, name: str) -> list[dict[str, Any]]:
     """The most frequent values, with how many documents were read and kept; the rest as one."""
-    kept_counts = kept.counters.get(name, {})
-    read_counts = read.counters.get(name, {}) if read else kept_counts
+    kept_counts = kept.counter(name)
+    read_counts = read.counter(name) if read else kept_counts
     order = sorted(read_counts, key=lambda key: (-read_counts[key], key))
-    rows = [{"name": key, "read": read_counts[key], "kept": kept_counts.get(key, 0)} for key in order[:_TOP]]
+    rows = [{"name": key, "read": read_counts[key], "kept": kept_counts[key]} for key in order[:_TOP]]
     if rest := order[_TOP:]:
         rows.append(
             {
                 "name": f"{len(rest)} others",
                 "read": sum(read_counts[key] for key in rest),
-                "kept": sum(kept_counts.get(key, 0) for key in rest),
+                "kept": sum(kept_counts[key] for key in rest),
             }
         )
     return rows

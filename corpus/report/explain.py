@@ -66,9 +66,8 @@ class Explanation:
             )
         for name, value in found["signals"].items():
             if name not in judged and value not in (None, 0):
-                lines.append(
-                    f"       {name:<30}{value if isinstance(value, str) else f'{value:.6g}' if isinstance(value, (int, float)) else str(value):>14}"
-                )
+                told = f"{value:.6g}" if isinstance(value, (int, float)) else str(value)
+                lines.append(f"       {name:<30}{told:>14}")
         return lines
 
 

@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 
 from corpus import document, hashing
 from corpus.pii.redact import redact_text, redact_url
-from corpus.step import rejected
 
 EXCERPTS = 20  # of each reason
 EXCERPT_BYTES = 2000
@@ -54,9 +53,9 @@ class Metrics:
         outcomes = [faults[0]["reason"] if faults else document.KEPT for faults in failed]
         for faults in failed:
             reasons = {fault["reason"] for fault in faults}
-            self._counter("failed").update(reasons)
+            self.counter("failed").update(reasons)
             if len(reasons) == 1:
-                self._counter("failed_alone").update(reasons)
+                self.counter("failed_alone").update(reasons)
         self._observe(batch, {name: batch[document.SIGNAL + name] for name in self.histograms if name != LENGTH})
         self._sample(batch, outcomes, failed)
 
@@ -68,14 +67,14 @@ class Metrics:
         pii = [name for name in self.histograms if name.startswith("pii_")]
         for name in pii:
             values = pc.fill_null(pc.struct_field(batch["signals"], name), 0)
-            self._counter("pii_documents")[name.removeprefix("pii_")] += pc.sum(pc.greater(values, 0)).as_py() or 0
-            self._counter("pii_spans")[name.removeprefix("pii_")] += pc.sum(values).as_py() or 0
+            self.counter("pii_documents")[name.removeprefix("pii_")] += pc.sum(pc.greater(values, 0)).as_py() or 0
+            self.counter("pii_spans")[name.removeprefix("pii_")] += pc.sum(values).as_py() or 0
 
     def merge(self, other: Self) -> None:
         for name, counts in other.histograms.items():
             self.histograms[name] = self.histograms[name] + counts
         for name, counter in other.counters.items():
-            self._counter(name).update(counter)
+            self.counter(name).update(counter)
         for outcome, listed in other.excerpts.items():
             self._keep_smallest(outcome, listed)
 
@@ -96,7 +95,7 @@ class Metrics:
 
     def _observe(self, batch: pa.RecordBatch, signals: Mapping[str, pa.Array]) -> None:
         lengths = pc.utf8_length(batch["text"])
-        self._counter("totals").update({"documents": batch.num_rows, "characters": pc.sum(lengths).as_py() or 0})
+        self.counter("totals").update({"documents": batch.num_rows, "characters": pc.sum(lengths).as_py() or 0})
         for name in ("language", "script", "charset_source", "source"):
             self._count(name, batch[name])
         for name, values in {LENGTH: lengths, **signals}.items():
@@ -108,9 +107,10 @@ class Metrics:
 
     def _count(self, name: str, values: pa.Array) -> None:
         for entry in pc.value_counts(pc.drop_null(values)).to_pylist():
-            self._counter(name)[entry["values"]] += entry["counts"]
+            self.counter(name)[entry["values"]] += entry["counts"]
 
-    def _counter(self, name: str) -> Counter[str]:
+    def counter(self, name: str) -> Counter[str]:
+        """The counter of this name, empty if nothing was counted."""
         return self.counters.setdefault(name, Counter())
 
     def _sample(self, batch: pa.RecordBatch, outcomes: list[str], failed: list[Any]) -> None:

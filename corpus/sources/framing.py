@@ -63,8 +63,7 @@ def frames(stream: IO[bytes], split: Split, limit: int, log: ReadLog) -> Iterato
             log.first = at
         broken = ""
         try:
-            for frame in chain.records(at, limit):
-                yield frame
+            yield from chain.records(at, limit)
         except _Broken as error:
             broken = error.what
         after = chain.end
