@@ -41,17 +41,16 @@ _MOST_PAIRED = 2000  # rows: two million comparisons, some 0.1 s, and 1 MB of si
 class NearDuplicates(CorpusStep):
     """Clusters of documents whose signatures agree in at least ``threshold`` of their values; one of each survives.
 
-    The threshold is a choice, not a truth: on page pairs judged by people, exact Jaccard of 5-word shingles separates them with AUC
-    0.947, and 0.8
-    finds 74 of 120 near-duplicates with 1 of 118 wrong, so that there is room below it. 0.7 lies by the points where the published layouts
-    find half of the pairs (FineWeb 0.685, OLMo 3 0.718, RefinedWeb 0.723). ``bands`` and ``rows`` 0: datasketch's optimum (false positives
-    and negatives weighed alike), at 0.7 12 bands of 9 rows, which find half at 0.726. ``permutations`` are those of the signature.
+    The threshold is a choice, not a truth: on page pairs judged by people, exact Jaccard of 5-word shingles separates them with AUC 0.947,
+    and 0.8 finds 74 of 120 near-duplicates with 1 of 118 wrong, so that there is room below it. 0.7 lies by the points where the
+    published layouts find half of the pairs (FineWeb 0.685, OLMo 3 0.718, RefinedWeb 0.723). ``bands`` and ``rows`` 0: datasketch's
+    optimum (false positives and negatives weighed alike), at 0.7 12 bands of 9 rows, which find half at 0.726. ``permutations`` are
+    those of the signature.
 
     In a bucket of up to ``all_pairs`` documents every pair is verified; in a larger one (boilerplate makes millions) documents in the
-    order of
-    their ids join the first of at most ``representatives`` that they match. Where a bucket holds more families than that, the later ones
-    are found only through their other bands. Sets cluster_id, cluster_size, duplicate_of; ``value`` is the highest similarity to another
-    document that was verified.
+    order of their ids join the first of at most ``representatives`` that they match. Where a bucket holds more families than that, the
+    later ones are found only through their other bands. Sets cluster_id, cluster_size, duplicate_of; ``value`` is the highest
+    similarity to another document that was verified.
     """
 
     threshold: float = 0.7

@@ -66,7 +66,7 @@ def _all_pages() -> Iterator[LibraryPage]:
     distributions = sorted(metadata.distributions(), key=lambda each: (each.metadata["Name"] or "").lower())
     for distribution in distributions:
         name = (distribution.metadata["Name"] or "").lower()
-        text = _clean(str(distribution.metadata.get_payload() or distribution.metadata["Description"] or ""))
+        text = _clean(str(distribution.metadata.json.get("description", "")))
         if name and name not in _OWN and len(text) >= MIN_CHARACTERS:
             yield LibraryPage(
                 f"/packages/{name}.html", name, "package", name, "", re.sub(r"<[^>]{1,200}>|!\[[^\]]*\]\([^)]*\)", "", text)[:40_000]

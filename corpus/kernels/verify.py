@@ -62,8 +62,7 @@ def join_representatives(values, representatives, count, threshold):  # type: ig
     """Rows in turn join the first representative that they match, or become one while there is room.
 
     ``values`` (rows, permutations); ``representatives`` (room, permutations), of which ``count`` are set, is added to. Returns (number
-    of the representative
-    or -1, similarity) of each row, and the new count; a row that became one has its own number and similarity -1.
+    of the representative or -1, similarity) of each row, and the new count; a row that became one has its own number and similarity -1.
     """
     joined = np.full(len(values), -1, np.int64)
     alike = np.zeros(len(values))
