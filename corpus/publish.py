@@ -12,14 +12,16 @@ import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import metadata
 from itertools import groupby
 from typing import Any, final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -57,6 +59,7 @@ _VERSIONS = (
 )
 _DOMAIN = r"^[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/@]*@)?(?:www\.)?([^/:?#]+)"
 _TOP_DOMAINS = 50
+_ORDER = ("id", "origin.input", "origin.file", "origin.offset")  # of rows in a shard
 
 
 @final
@@ -165,26 +168,43 @@ def _write_documents(content: Content, outcomes: dict[str, dict[str, int]], fold
     shards = max(1, -(-characters // content.recipe.output.shard_bytes))
     spark, schema = content.work.spark, document.schema(signal_types(content.recipe.steps))
     wanted = content.decided.where((F.col("outcome") == document.KEPT) if is_kept else (F.col("outcome") != document.KEPT))
-    keys = ["shard", "id", "origin.input", "origin.file", "origin.offset"]
     number = F.expr(shard_expression(shards)).alias("shard")
-    partitions = max(shards, spark.sparkContext.defaultParallelism)
-    decisions = (
-        wanted.select(number, "id", "origin", "cluster_id", "cluster_size", "split").repartition(partitions, "shard").alias("decision")
-    )
-    texts = content.reading.texts(spark).select(number, "*").repartition(partitions, "shard").alias("text")
-    condition = [F.col(f"text.{key}") == F.col(f"decision.{key}") for key in keys]
-    joined = texts.join(decisions, condition).select("text.*", *(f"decision.{name}" for name in ("cluster_id", "cluster_size", "split")))
-    ordered = joined.sortWithinPartitions(*keys)
+    decisions = wanted.select(number, "id", "origin", "cluster_id", "cluster_size", "split", F.lit(False).alias("is_text"))
+    texts = content.reading.texts(spark).select(number, "*", F.lit(True).alias("is_text"))
+    # No join: Spark may spread the rows of a join as it likes (other partition counts, skew), and a shard must lie in one task.
+    rows = texts.unionByName(decisions, allowMissingColumns=True).repartition(max(shards, spark.sparkContext.defaultParallelism), "shard")
+    ordered = rows.sortWithinPartitions("shard", *_ORDER, "is_text")
     kept_metrics = content.work.place / "kept" if is_kept else None
-    return _write(ordered, partial(_write_one, schema=schema, metrics=kept_metrics), content.corpus / folder, schema)
+    return _write(ordered, partial(_write_one, schema=schema, metrics=kept_metrics), content.corpus / folder, schema, _decided_texts)
+
+
+def _decided_texts(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Rows sorted so that a decision comes right before its text -> the texts that have one, with its columns."""
+    last: pa.RecordBatch | None = None
+    for batch in batches:
+        rows = pa.concat_batches([last, batch]) if last else batch
+        last = rows.slice(rows.num_rows - 1)
+        texts = np.asarray(rows["is_text"])
+        meets = texts[1:] & ~texts[:-1]  # a rejected document may have no text: then what comes next is another's
+        for field in _ORDER:
+            column, _, child = field.partition(".")
+            values = pc.struct_field(rows[column], child) if child else rows[column]
+            meets &= pc.equal(values[1:], values[:-1]).to_numpy(zero_copy_only=False)
+        at = np.flatnonzero(meets) + 1
+        before = pa.array(at - 1)
+        taken = rows.take(pa.array(at))
+        for name in ("cluster_id", "cluster_size", "split"):
+            taken = taken.set_column(taken.schema.get_field_index(name), name, rows[name].take(before))
+        if len(at):
+            yield taken
 
 
 def _write_ledger(content: Content) -> list[Shard]:
     schema = document.ledger_schema()
     shards = max(1, -(-content.reading.documents // LEDGER_SHARD_ROWS))
     rows = content.decided.select(F.expr(shard_expression(shards)).alias("shard"), *schema.names)
-    ordered = rows.repartition(shards, "shard").sortWithinPartitions("shard", "id", "origin.input", "origin.file", "origin.offset")
-    return _write(ordered, partial(_write_one, schema=schema, metrics=None), content.corpus / LEDGER, schema)
+    ordered = rows.repartition(shards, "shard").sortWithinPartitions("shard", *_ORDER)
+    return _write(ordered, partial(_write_one, schema=schema, metrics=None), content.corpus / LEDGER, schema, iter)
 
 
 def _write_one(batches: Iterator[pa.RecordBatch], folder: Place, number: int, *, schema: pa.Schema, metrics: Place | None) -> Shard:
@@ -207,17 +227,25 @@ def _write_one(batches: Iterator[pa.RecordBatch], folder: Place, number: int, *,
     return shard
 
 
-def _write(ordered: DataFrame, write_one: Any, folder: Place, schema: pa.Schema) -> list[Shard]:
-    """Write rows that come sorted by (shard, …) within partitions; one file a shard."""
+def _write(
+    ordered: DataFrame,
+    write_one: Callable[[Iterator[pa.RecordBatch], Place, int], Shard],
+    folder: Place,
+    schema: pa.Schema,
+    prepare: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
+) -> list[Shard]:
+    """Write rows that come sorted by (shard, …), each shard whole in one partition, through ``prepare``; one file a shard."""
     folder.make_folder()
 
     def over(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for number, run in groupby(_by_shard(batches), key=lambda part: part[0]):
+        for number, run in groupby(_by_shard(prepare(batches)), key=lambda part: part[0]):
             shard = write_one((batch for _, batch in run), folder, number)
             yield pa.RecordBatch.from_pydict({"shard": [json.dumps(asdict(shard))]})
 
     rows = ordered.mapInArrow(guarded(over), "shard string").collect()
     shards = sorted((Shard(**json.loads(row["shard"])) for row in rows), key=lambda shard: shard.file)
+    if len({shard.file for shard in shards}) < len(shards):
+        raise AssertionError(f"two tasks wrote the same shard of {folder.uri}")
     return shards or [write_shard([], schema, folder, 0)]  # an empty corpus is a corpus: readers find a schema
 
 

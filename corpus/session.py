@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib import resources
 from typing import Any
 
 from pyspark.errors import PySparkRuntimeError
@@ -32,7 +33,6 @@ EMBEDDED: dict[str, Any] = {
     "spark.ui.enabled": "false",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
-    "spark.log.level": "ERROR",
 }
 _PASSED_ON = ("GRISTMILL_PII_KEY", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "NUMBA_CACHE_DIR")
 
@@ -54,7 +54,9 @@ def session(app: str, master: str | None = None, **settings: str) -> SparkSessio
     if master:
         builder = builder.master(_with_retries(master))
         if master.startswith("local"):
-            builder = builder.config(map={**EMBEDDED, "spark.driver.memory": os.environ.get("GRISTMILL_DRIVER_MEMORY", _driver_memory())})
+            quiet = f"-Dlog4j2.configurationFile=file:{resources.files('corpus.resources.spark').joinpath('log4j2.properties')}"
+            memory = os.environ.get("GRISTMILL_DRIVER_MEMORY", _driver_memory())
+            builder = builder.config(map={**EMBEDDED, "spark.driver.memory": memory, "spark.driver.extraJavaOptions": quiet})
     for name in _PASSED_ON:
         if name in os.environ:
             builder = builder.config(f"spark.executorEnv.{name}", os.environ[name])

@@ -21,7 +21,7 @@ from corpus import errors
 
 _MARK = "gristmill-user-error:"
 _NO_SPACE = "No space left on device"
-_WRITE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_WRITE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
 
 
 @final

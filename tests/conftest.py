@@ -4,8 +4,9 @@ Outside data is named here and nowhere else: ``$GRISTMILL_TEST_DATA``, else ``..
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,7 @@ from pyspark.sql import SparkSession
 from corpus.session import session
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 # No deadline: the first example of a kernel compiles it. Derandomised: a red test is red again.
 settings.register_profile("gristmill", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -55,9 +57,18 @@ def shared_data() -> Callable[[str], Path]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _without_skips((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A module that skips itself whole (importorskip) is reported here."""
+    return _without_skips((yield))
+
+
+def _without_skips(report: Report) -> Report:
     """With GRISTMILL_REQUIRE_ALL a skip is a failure: in CI everything that a test needs is there."""
-    report = yield
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("GRISTMILL_REQUIRE_ALL"):
         report.outcome = "failed"
         report.longrepr = f"skipped although GRISTMILL_REQUIRE_ALL is set: {report.longrepr}"

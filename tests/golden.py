@@ -1,6 +1,6 @@
 """Golden WARCs, made by the tests: good ones by warcio's writer, and one for each kind of damage.
 
-    content, offsets = warc([page("http://a.example/", "<p>Hello</p>")])
+content, offsets = warc([page("http://a.example/", "<p>Hello</p>")])
 """
 
 import gzip
@@ -40,7 +40,10 @@ def warc(pages: Sequence[Page], *, gzip: bool = True, version: str = "WARC/1.0")
     offsets = []
     for number, each in enumerate(pages):
         offsets.append(out.tell())
-        own = {"WARC-Record-ID": f"<urn:uuid:00000000-0000-0000-0000-{number:012d}>", "WARC-Date": "2026-01-01T00:00:00Z"} | each.warc_headers
+        own = {
+            "WARC-Record-ID": f"<urn:uuid:00000000-0000-0000-0000-{number:012d}>",
+            "WARC-Date": "2026-01-01T00:00:00Z",
+        } | each.warc_headers
         http = StatusAndHeaders(each.status, each.headers, "HTTP/1.1") if each.kind in ("response", "revisit") else None
         record = writer.create_warc_record(
             each.url,
@@ -55,7 +58,9 @@ def warc(pages: Sequence[Page], *, gzip: bool = True, version: str = "WARC/1.0")
 
 
 def ten() -> list[Page]:
-    return [page(f"http://a.example/{number}", f"<p>Page {number}</p>" + f"<p>{number * 7919} words of it</p>" * 40) for number in range(10)]
+    return [
+        page(f"http://a.example/{number}", f"<p>Page {number}</p>" + f"<p>{number * 7919} words of it</p>" * 40) for number in range(10)
+    ]
 
 
 def corrupt_member(content: bytes, offsets: Sequence[int], number: int) -> bytes:

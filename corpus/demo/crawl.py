@@ -217,7 +217,7 @@ def crawl_demo(
 
     ``pages`` bounds the documentation pages (default: PAGES) and with them the crawl; ``delay_seconds`` between two requests to one host.
     """
-    settings: dict[str, Any] = {"pages": pages or PAGES, "seed": seed, "code": code_version()}
+    settings: dict[str, Any] = {"pages": PAGES if pages is None else pages, "seed": seed, "code": code_version()}
     card = output / "crawl.json"
     if card.exists():
         there = json.loads(card.read_bytes())

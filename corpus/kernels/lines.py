@@ -1,6 +1,6 @@
 """Counts over lines and words that the quality filters divide by one another, in one walk over the bytes.
 
-counts = line_counts(text, words)
+    counts = line_counts(text, words)
 counts["bullet_lines"] / counts["lines"]
 """
 

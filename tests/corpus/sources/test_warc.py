@@ -59,7 +59,11 @@ def test_rows_of_a_good_file(tmp_path: Path, gzip: bool, version: str) -> None:
         (page("http://x.example/", bytes(range(256)) * 4, headers=[]), NOT_TEXT, None),
         (page("http://x.example/", ""), NO_PAYLOAD, None),
         (page("http://x.example/", "x", headers=[("Content-Type", "text/html"), ("Content-Encoding", "rot13")]), UNKNOWN_ENCODING, None),
-        (page("http://x.example/", b"\x1f\x8bnot", headers=[("Content-Type", "text/html"), ("Content-Encoding", "gzip")]), UNKNOWN_ENCODING, None),
+        (
+            page("http://x.example/", b"\x1f\x8bnot", headers=[("Content-Type", "text/html"), ("Content-Encoding", "gzip")]),
+            UNKNOWN_ENCODING,
+            None,
+        ),
         (page("http://x.example/", b"5\r\nhello\r\nff\r\nbreaks off", headers=[("Transfer-Encoding", "chunked")]), BROKEN_CHUNKING, None),
         (page("http://x.example/", "x", warc_headers={"WARC-Truncated": "length"}), TRUNCATED, None),
         (page("http://x.example/", b"x" * 3000), TOO_LARGE, None),
@@ -108,7 +112,9 @@ def test_a_corrupt_member_costs_itself_alone(tmp_path: Path) -> None:
     rows, log = read(on_disk(tmp_path, "a.warc.gz", corrupt_member(content, offsets, 2)))
     whole = [row["url"] for row, reason in zip(rows, reasons(rows), strict=True) if reason is None]
     assert whole == [f"http://a.example/{number}" for number in range(10) if number != 2]
-    assert [(damage.what, damage.offset, damage.lost_bytes) for damage in log.damages] == [("gzip:corrupt", offsets[2], offsets[3] - offsets[2])]
+    assert [(damage.what, damage.offset, damage.lost_bytes) for damage in log.damages] == [
+        ("gzip:corrupt", offsets[2], offsets[3] - offsets[2])
+    ]
 
 
 def test_a_file_cut_in_a_record(tmp_path: Path) -> None:
@@ -178,7 +184,9 @@ def test_an_archive_inside_an_archive_shows_where_splits_do_not_meet(tmp_path: P
 @given(bodies=st.lists(st.binary(max_size=3000), min_size=1, max_size=8), gzip=st.booleans())
 @settings(max_examples=25)
 def test_payloads_equal_warcio(tmp_path_factory: pytest.TempPathFactory, bodies: list[bytes], gzip: bool) -> None:
-    content, _ = warc([page(f"http://a.example/{at}", body, headers=[("Content-Type", "text/html")]) for at, body in enumerate(bodies)], gzip=gzip)
+    content, _ = warc(
+        [page(f"http://a.example/{at}", body, headers=[("Content-Type", "text/html")]) for at, body in enumerate(bodies)], gzip=gzip
+    )
     expected = [record.content_stream().read() for record in ArchiveIterator(io.BytesIO(content))]
     file = on_disk(tmp_path_factory.mktemp("warc"), "a.warc.gz" if gzip else "a.warc", content)
     rows, log = read(file)

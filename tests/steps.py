@@ -1,0 +1,55 @@
+"""Steps of a user's own, outside the package: what a recipe may name with ``--allow tests``."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import pyarrow as pa
+
+from corpus.step import DocumentStep, Filter, Reason, Rule, reject
+
+TOO_LOUD = Reason("mine:too_loud", "too many capital letters")
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class DropShouting(Filter):
+    """The example of the README."""
+
+    max_upper: float = 0.5
+
+    signals = {"upper_ratio": pa.float64()}
+    reasons = (TOO_LOUD,)
+
+    def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        ratios = [sum(map(str.isupper, text)) / max(1, len(text)) if text else None for text in batch["text"].to_pylist()]
+        return {"upper_ratio": pa.array(ratios, pa.float64())}
+
+    def rules(self) -> tuple[Rule, ...]:
+        return (Rule(TOO_LOUD, "upper_ratio", ">", self.max_upper),)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FailsOnce(DocumentStep):
+    """Raises the first time it is called in a place where ``GRISTMILL_TEST_FAIL`` names a file that is there, and removes the file."""
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        marker = os.environ.get("GRISTMILL_TEST_FAIL")
+        if marker and Path(marker).exists():
+            Path(marker).unlink()
+            raise RuntimeError("planted: this task fails once")
+        return batch
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Slow(DocumentStep):
+    """Gives a test time to kill the run: waits for each batch as long as ``GRISTMILL_TEST_SLOW`` says, in seconds."""
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        time.sleep(float(os.environ.get("GRISTMILL_TEST_SLOW", "0")))
+        return reject(batch, "slow", TOO_LOUD, np.zeros(batch.num_rows, dtype=bool))
