@@ -23,7 +23,6 @@ SETTINGS: dict[str, Any] = {
     "spark.sql.session.timeZone": "UTC",  # dates must not depend on the machine's zone
     "spark.sql.execution.arrow.maxRecordsPerBatch": "2048",
     "spark.sql.execution.arrow.maxBytesPerBatch": "32m",  # the default bound of 10,000 rows would be gigabytes of long texts
-    "spark.sql.requireAllClusterKeysForCoPartition": "false",  # texts and decisions are both laid out by shard: one shuffle, not two
     "spark.sql.adaptive.enabled": "true",
     "spark.ui.showConsoleProgress": "false",
     "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|pii_key",  # Spark's default, and our key for pseudonyms

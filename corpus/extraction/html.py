@@ -32,8 +32,7 @@ class ExtractHtml(DocumentStep):
     """Sets ``text``, ``title``, ``charset_source``; measures what the page says of itself; drops ``payload``.
 
     Resiliparse: 400 pages a second on a core, F1 0.921 on labelled articles; trafilatura: 34, and 0.953. No time limit, which would
-    make the
-    corpus depend on the machine: pages are bounded by bytes and by tags. trafilatura's ``deduplicate`` stays off: its cache
+    make the corpus depend on the machine: pages are bounded by bytes and by tags. trafilatura's ``deduplicate`` stays off: its cache
     spans the process, and gives None from the fourth equal page on.
     """
 

@@ -35,9 +35,8 @@ class RedactPii(DocumentStep):
     ``tag``          the text stays; ``pii_spans`` says where (in characters) and what.
     ``mask``         each character but spaces becomes ``*``.
     ``placeholder``  ``[EMAIL]``, ``[PHONE]``, …
-    ``pseudonym``    ``[EMAIL:3f2a9c41d0b7]``: equal values get equal names, by a keyed hash; the key is in the environment variable
-    ``key_env``, on
-                     driver and executors, and nowhere else.
+    ``pseudonym``    ``[EMAIL:3f2a9c41d0b7]``: equal values get equal names, by a keyed hash; the key is in the environment
+                     variable ``key_env``, on driver and executors, and nowhere else.
     ``drop``         the document is rejected.
 
     ``overrides`` sets the policy of single kinds. Title and URLs are redacted under every policy. Private and reserved IP addresses are

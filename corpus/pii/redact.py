@@ -38,8 +38,8 @@ def redact_text(text: str) -> str:
 
 def redact_url(url: str) -> str:
     """As ``redact_text``, looking also behind percent-encoding, and at digits that ``=`` or ``/`` would hide. Hosts that are addresses
-    stay:
-    an address is where the page was, not somebody's datum."""
+    stay: an address is where the page was, not somebody's datum.
+    """
     scheme, separator, rest = url.partition("://")
     if not separator:
         return redact_text(url)

@@ -1,0 +1,49 @@
+"""What the tests share that run gristmill as its users do: in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tests.conftest import REPOSITORY
+
+TIMEOUT_SECONDS = 300
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's, without what a Spark session of this process has left in it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK_", "SPARK_"))}
+    return {**kept, "GRISTMILL_DRIVER_MEMORY": "1g", **more}
+
+
+def gristmill(*arguments: str | Path, cwd: Path = REPOSITORY, **more: str) -> subprocess.CompletedProcess[str]:
+    """``gristmill ARGUMENTS`` to its end; ``more`` is environment."""
+    command = [sys.executable, "-m", "jobs.cli", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env=environment(**more), capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+
+
+def kill_when(reached: Callable[[], bool], arguments: Sequence[str | Path], more: Mapping[str, str]) -> None:
+    """Start ``gristmill ARGUMENTS``, and once ``reached`` kill -9 its whole process group, the JVM included."""
+    command = [sys.executable, "-m", "jobs.cli", *map(str, arguments)]
+    process = subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env=environment(**more),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    try:
+        while not reached():
+            assert process.poll() is None, f"ended before it could be killed: {process.stderr and process.stderr.read()}"
+            assert time.monotonic() < deadline, "the moment to kill it never came"
+            time.sleep(0.02)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
