@@ -53,8 +53,8 @@ zip: install ## build/gristmill.zip, for spark-submit --py-files
 env: install ## build/env.tar.gz, the Python environment for --archives
 	@mkdir -p build && $(BIN)/venv-pack -p $(VENV) -o build/env.tar.gz --force && echo build/env.tar.gz
 
-picture: demo ## docs picture of the report that README shows
-	@$(BIN)/python -m tests.picture $(DEMO)/corpus/report.html build/report.png
+picture: demo ## the picture of the report that README shows
+	@$(BIN)/python -m tests.picture $(DEMO)/corpus/report.html notebooks/report.png
 
 clean: ## remove what was built
 	rm -rf build dist *.egg-info

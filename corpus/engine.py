@@ -31,7 +31,7 @@ from corpus.reading import Reading, examine_inputs, read_splits
 from corpus.recipe import Recipe
 from corpus.sources.listing import find
 from corpus.step import step_name
-from corpus.storage import Place, locate
+from corpus.storage import Place, json_bytes, locate
 from corpus.tasks import raising_user_errors
 from corpus.work import Work
 
@@ -195,5 +195,5 @@ def _claim(work: Place, now: dict[str, Any]) -> bool:
         raise OutputError(
             "the work folder holds something else", where=work.uri, hint="choose an empty folder with --work, or give --overwrite"
         )
-    state.write_bytes(manifest.to_bytes(now))
+    state.write_bytes(json_bytes(now))
     return False

@@ -26,11 +26,6 @@ FORMAT = "gristmill corpus 1"
 NAME = "manifest.json"
 
 
-def to_bytes(value: Any) -> bytes:
-    """JSON that is the same for equal values: sorted keys, two spaces, UTF-8, a newline at the end."""
-    return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
 def read(corpus: Place) -> dict[str, Any]:
     """The manifest of a finished corpus. Raises InputError where there is none."""
     place = corpus / NAME

@@ -37,7 +37,7 @@ from corpus.report.metrics import Metrics
 from corpus.report.page import render
 from corpus.shards import Shard, shard_expression, write_shard
 from corpus.step import signal_types, step_name
-from corpus.storage import Place
+from corpus.storage import Place, json_bytes
 from corpus.tasks import guarded
 from corpus.work import Work
 
@@ -118,15 +118,15 @@ def finish(content: Content, written: Written, run: dict[str, Any]) -> dict[str,
     """Report, page, card, run facts, and last the manifest, which is returned."""
     report = _report(content, written)
     files = {
-        REPORT: manifest.to_bytes(report),
+        REPORT: json_bytes(report),
         PAGE: render(report, run).encode(),
         CARD: render_card(report, run).encode(),
-        RUN: manifest.to_bytes(run),
+        RUN: json_bytes(run),
     }
     for name, body in files.items():
         (content.corpus / name).write_bytes(body)
     made = _manifest(content, written, report)
-    (content.corpus / manifest.NAME).write_bytes(manifest.to_bytes(made))
+    (content.corpus / manifest.NAME).write_bytes(json_bytes(made))
     return made
 
 

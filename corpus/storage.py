@@ -7,12 +7,13 @@ Credentials and endpoints come from where the AWS, GCS and HDFS clients look (``
     with place.open() as stream: ...
 """
 
+import json
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, final
+from typing import IO, Any, final
 
 from pyarrow import fs
 
@@ -92,6 +93,11 @@ class Place:
             stream.write(content)
 
 
+def json_bytes(value: Any) -> bytes:
+    """JSON that is the same for equal values: sorted keys, two spaces, UTF-8, a newline at the end."""
+    return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
 def locate(path: str) -> Place:
     """A path as a user writes it -> where it is. Local paths become absolute; ``s3a://`` becomes ``s3://``."""
     if path.startswith("s3a://"):
@@ -105,9 +111,8 @@ def _resolve(uri: str) -> tuple[fs.FileSystem, str]:
     if not uri.startswith(REMOTE):
         return fs.LocalFileSystem(), uri
     try:
-        if uri.startswith(
-            "s3://"
-        ):  # region given, or Arrow asks AWS over the network for the bucket's, which a local server has no answer to
+        if uri.startswith("s3://"):
+            # region given, or Arrow asks AWS over the network for the bucket's, which a local server has no answer to
             region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
             if region or os.environ.get("AWS_ENDPOINT_URL"):
                 return _s3(region or "us-east-1", os.environ.get("AWS_ENDPOINT_URL")), uri[len("s3://") :]

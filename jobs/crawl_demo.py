@@ -1,4 +1,7 @@
-"""`gristmill crawl-demo`: crawl two sites that this machine serves to itself, into WARCs."""
+"""`gristmill crawl-demo`: crawl two sites that this machine serves to itself, into WARCs.
+
+gristmill crawl-demo --output build/demo/crawl --pages 500
+"""
 
 from pathlib import Path
 

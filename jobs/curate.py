@@ -1,4 +1,8 @@
-"""`gristmill curate`: a recipe over archives into a corpus folder. Also: spark-submit jobs/curate.py web --input … --output …"""
+"""`gristmill curate`: a recipe over archives into a corpus folder.
+
+gristmill curate web --input crawl/ --output corpus/
+spark-submit --py-files gristmill.zip jobs/curate.py web --input … --output …
+"""
 
 import click
 

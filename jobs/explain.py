@@ -1,4 +1,7 @@
-"""`gristmill explain`: all that is known about one document."""
+"""`gristmill explain`: all that is known about one document.
+
+gristmill explain corpus/ http://en.mill.example/bread.html
+"""
 
 import click
 

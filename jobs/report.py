@@ -1,4 +1,7 @@
-"""`gristmill report`: make report.html of a corpus again, from its report.json."""
+"""`gristmill report`: make report.html of a corpus again, from its report.json.
+
+gristmill report corpus/
+"""
 
 import click
 

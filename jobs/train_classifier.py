@@ -1,4 +1,7 @@
-"""`gristmill train-classifier`: a fastText classifier from labelled text, for the quality and toxicity steps."""
+"""`gristmill train-classifier`: a fastText classifier from labelled text, for the quality and toxicity steps.
+
+gristmill train-classifier --input labelled.jsonl --output quality.bin
+"""
 
 from pathlib import Path
 

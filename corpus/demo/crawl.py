@@ -31,7 +31,8 @@ from warcio.warcwriter import WARCWriter
 from corpus.demo.server import serving
 from corpus.demo.site import make_site
 from corpus.errors import OutputError
-from corpus.manifest import code_version, to_bytes
+from corpus.manifest import code_version
+from corpus.storage import json_bytes
 
 PAGES = 8000  # of the documentation: enough for 3,000 kept documents after the web recipe
 AGENT = "gristmill-demo-crawler/1 (+http://mill.example/about)"
@@ -235,7 +236,7 @@ def crawl_demo(
     result = CrawlResult(output, dict(sorted(fetched.items())), refused, recorder.close())
     digest = xxhash.xxh3_128_hexdigest(b"".join((output / name).read_bytes() for name in result.files))
     content = {"settings": settings, "fetched": result.fetched, "refused_by_robots": refused, "files": result.files, "xxh3_128": digest}
-    card.write_bytes(to_bytes(content))
+    card.write_bytes(json_bytes(content))
     return result
 
 

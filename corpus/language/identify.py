@@ -29,7 +29,8 @@ class IdentifyLanguage(DocumentStep):
     """Sets ``language``, ``language_score``, ``languages`` (the top three) and ``script``.
 
     ``min_score`` 0.65 is FineWeb's (arXiv 2406.17557). ``languages`` empty: all are wanted. The first 2,000 characters gave the same
-    label as the whole text on 200 of 200 pages, three times as fast. Scores are rounded to 4 digits, equal ones ordered by code: the same on every machine.
+    label as the whole text on 200 of 200 pages, three times as fast. Scores are rounded to 4 digits, equal ones ordered by code: the
+    same on every machine.
     """
 
     languages: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ import xxhash
 
 from corpus import hashing
 from corpus.errors import AssetError, InputError
-from corpus.manifest import to_bytes
+from corpus.storage import json_bytes
 
 HELD_OUT = 0.1
 _MIN_EXAMPLES = 20
@@ -83,7 +83,7 @@ def train_classifier(
         raise AssetError("cannot write the model", where=str(output), hint=str(error)) from error
     digest = xxhash.xxh3_128_hexdigest("\n".join(f"{label} {text}" for label, text in texts).encode())
     card = {"labels": dict(counts), "trained": len(train), "held_out": len(held_out), "auc": auc, "settings": settings, "examples": digest}
-    output.with_suffix(".json").write_bytes(to_bytes(card))
+    output.with_suffix(".json").write_bytes(json_bytes(card))
     return result
 
 

@@ -16,7 +16,7 @@ from typing import IO, Any, final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fastwarc.stream_io import GzipReader, ZstdReader
+from fastwarc.stream_io import ZstdReader
 
 from corpus import document, hashing
 from corpus.errors import InputError
@@ -30,7 +30,8 @@ TOO_LARGE = Reason("table:too_large", "the line is longer than the limit in byte
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _PARQUET_MAGIC = b"PAR1"
-_BLOCK = 1024 * 1024
+_BLOCK = 64 * 1024
+_ZSTD_BLOCK = 4096  # Arrow keeps nothing of a read in which it meets damage: what that costs of the lines before it
 _ROWS = 1024
 
 
@@ -88,25 +89,25 @@ class JsonlSource(Source):
     def _lines(self, stream: IO[bytes], split: Split, log: ReadLog) -> Iterator[tuple[int, bytes, int]]:
         """(offset, line, length) of the lines that begin in the split; a line over the limit comes empty, never held."""
         magic = stream.read(4)
-        compressed = magic.startswith(GZIP_MAGIC) or magic == _ZSTD_MAGIC
         stream.seek(0)
-        reader: Any = stream
-        end = split.end
-        if compressed:
-            reader = GzipReader(stream) if magic.startswith(GZIP_MAGIC) else ZstdReader(stream)
-            end = 2**62
+        is_gzip, is_zstd = magic.startswith(GZIP_MAGIC), magic == _ZSTD_MAGIC
+        reader = _Gunzip(stream) if is_gzip else pa.CompressedInputStream(stream, "zstd") if is_zstd else stream
+        end = 2**62 if is_gzip or is_zstd else split.end
         at = 0
         if split.start > 0:  # the line that crosses into the split belongs to the one before
             stream.seek(split.start - 1)
             at = split.start - 1
-            at += _pass_line(_Buffered(stream))
+            at += _Buffered(stream, _BLOCK).line(0)[1]
             stream.seek(at)
-        lines = _Buffered(reader)
+        lines = _Buffered(reader, _ZSTD_BLOCK if is_zstd else _BLOCK)
         while at < end:
             try:
                 line, length = lines.line(self.max_document_bytes)
             except OSError:
-                log.damages.append(Damage(split.file.file, at, max(0, split.file.size_bytes - at), "compression:corrupt"))
+                if reader is stream:
+                    raise
+                met = max(0, stream.tell() - _BLOCK)  # somewhere in the last block
+                log.damages.append(Damage(split.file.file, met, split.file.size_bytes - met, "compression:corrupt"))
                 break
             if length == 0:
                 break
@@ -129,8 +130,7 @@ class JsonlSource(Source):
             if not isinstance(fields, dict):
                 log.damages.append(Damage(file.file, offset, length, "json:bad_line"))
                 return None
-        names = {"url": self.url_field, "title": self.title_field, "date": self.date_field}
-        told = {name: fields.get(field) for name, field in names.items()}
+        told = {"url": fields.get(self.url_field), "title": fields.get(self.title_field), "date": fields.get(self.date_field)}
         return _table_row(self, file, offset, fields.get(self.text_field), fields.get(self.key_field), fields, told, fault)
 
 
@@ -154,49 +154,103 @@ class ParquetSource(Source):
         return head.startswith(_PARQUET_MAGIC)
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
-        with self._open(file) as parquet:
-            groups = parquet.metadata.num_row_groups
+        parquet = self._open(file)
+        groups = parquet.metadata.num_row_groups if parquet else 0
         return [(at, min(at + self.row_groups_a_split, groups)) for at in range(0, max(1, groups), self.row_groups_a_split)]
 
     def read(self, split: Split, log: ReadLog) -> Iterator[pa.RecordBatch]:
         """``start`` and ``end`` of the split are numbers of row groups; ``offset`` of a document is the number of its row."""
+        parquet = self._open(split.file)
+        if parquet is None:  # its footer says where everything lies: without it nothing is found
+            log.damages.append(Damage(split.file.file, 0, split.file.size_bytes, "parquet:no_footer"))
+            return
         wanted = (self.text_field, self.key_field, self.url_field, self.title_field, self.date_field, "license", "labels")
-        with self._open(split.file) as parquet:
-            columns = [name for name in wanted if name in parquet.schema_arrow.names]
-            if self.text_field not in columns:
-                there = ", ".join(parquet.schema_arrow.names[:20])
-                raise InputError(
-                    f"no column {self.text_field!r}",
-                    where=split.file.uri,
-                    hint=f"it has {there}; set parquet.text_field to the one with the text",
-                )
-            for group in range(split.start, split.end):
-                row_number = sum(parquet.metadata.row_group(before).num_rows for before in range(group))
-                log.read_bytes += parquet.metadata.row_group(group).total_byte_size
+        columns = [name for name in wanted if name in parquet.schema_arrow.names]
+        if self.text_field not in columns:
+            there = ", ".join(parquet.schema_arrow.names[:20])
+            hint = f"it has {there}; set parquet.text_field to the one with the text"
+            raise InputError(f"no column {self.text_field!r}", where=split.file.uri, hint=hint)
+        sizes = [parquet.metadata.row_group(group).num_rows for group in range(parquet.metadata.num_row_groups)]
+        for group in range(split.start, split.end):
+            told = parquet.metadata.row_group(group)
+            first, lost = sum(sizes[:group]), sum(told.column(at).total_compressed_size for at in range(told.num_columns))
+            log.read_bytes += told.total_byte_size
+            try:
                 for batch in parquet.iter_batches(batch_size=_ROWS, row_groups=[group], columns=columns):
-                    rows = []
-                    for fields in batch.to_pylist():
-                        names = {"url": self.url_field, "title": self.title_field, "date": self.date_field}
-                        told = {name: fields.get(field) for name, field in names.items()}
-                        text, key = fields.get(self.text_field), fields.get(self.key_field)
-                        rows.append(_table_row(self, split.file, row_number, text, key, fields, told, None))
-                        row_number += 1
-                    if rows:
-                        yield _batch(rows)
+                    yield _batch([self._row(first + at, fields, split.file) for at, fields in enumerate(batch.to_pylist())])
+                    first += batch.num_rows
+            except (pa.ArrowException, OSError):  # what came of the group before stays
+                log.damages.append(Damage(split.file.file, told.column(0).data_page_offset, lost, "parquet:corrupt_row_group"))
 
-    def _open(self, file: InputFile) -> pq.ParquetFile:
+    def _row(self, number: int, fields: dict[str, Any], file: InputFile) -> dict[str, Any]:
+        told = {
+            name: fields.get(field) for name, field in (("url", self.url_field), ("title", self.title_field), ("date", self.date_field))
+        }
+        return _table_row(self, file, number, fields.get(self.text_field), fields.get(self.key_field), fields, told, None)
+
+    def _open(self, file: InputFile) -> pq.ParquetFile | None:
         try:
             return pq.ParquetFile(file.place.open(), pre_buffer=False)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError("this Parquet file is damaged", where=file.uri, hint="leave it out, or write it again") from error
+        except (pa.ArrowException, OSError):
+            return None
+
+
+@final
+class _Gunzip:
+    """Reads gzip members one after another, and gives out all that was decoded before it raises OSError for damage."""
+
+    def __init__(self, stream: IO[bytes]):
+        self.stream = stream
+        self.waiting = b""
+        self.member: Any = None
+        self.fault = ""
+
+    def read(self, size: int) -> bytes:
+        out = b""
+        while not out and not self.fault:
+            self.waiting = self.waiting or self.stream.read(_BLOCK)
+            if not self.waiting:
+                if self.member is None:
+                    return b""
+                self.fault = "cut off"
+            elif self.member is None:
+                self.waiting = self.waiting.lstrip(b"\0")  # some writers pad
+                self.member = zlib.decompressobj(31) if self.waiting else None
+            else:
+                out = self._decoded(size)
+        if not out:
+            raise OSError(self.fault)
+        return out
+
+    def _decoded(self, size: int) -> bytes:
+        before = self.member.copy()
+        try:
+            out = self.member.decompress(self.waiting, size)
+        except zlib.error as error:
+            self.fault = str(error)
+            return _until_damage(before, self.waiting)
+        self.waiting = self.member.unused_data if self.member.eof else self.member.unconsumed_tail
+        self.member = None if self.member.eof else self.member
+        return out
+
+
+def _until_damage(decoder: Any, data: bytes) -> bytes:
+    out = bytearray()
+    try:
+        for byte in data:
+            out += decoder.decompress(bytes([byte]))
+    except zlib.error:
+        pass
+    return bytes(out)
 
 
 @final
 class _Buffered:
     """Lines of a stream with a bound on what is held."""
 
-    def __init__(self, stream: Any):
+    def __init__(self, stream: Any, block: int):
         self.stream = stream
+        self.block = block
         self.buffer = b""
         self.at = 0
 
@@ -206,7 +260,7 @@ class _Buffered:
         length = 0
         while True:
             if self.at >= len(self.buffer):
-                self.buffer, self.at = bytes(self.stream.read(_BLOCK)), 0
+                self.buffer, self.at = bytes(self.stream.read(self.block)), 0
                 if not self.buffer:
                     break
             found = self.buffer.find(b"\n", self.at)
@@ -222,11 +276,6 @@ class _Buffered:
         return b"".join(parts).rstrip(b"\n") if length <= limit else b"", length
 
 
-def _pass_line(lines: _Buffered) -> int:
-    """Length of the line that is passed over."""
-    return lines.line(0)[1]
-
-
 def _table_row(
     source: Any, file: InputFile, offset: int, text: Any, key: Any, fields: dict[str, Any], told: dict[str, Any], fault: Any
 ) -> dict[str, Any]:
@@ -236,17 +285,12 @@ def _table_row(
         text = text.encode("utf-8", "replace").decode()  # JSON may hold lone surrogates, which are no characters
     labels = fields.get("labels")
     pairs = labels.items() if isinstance(labels, dict) else labels if isinstance(labels, list) else ()
-    date = told["date"]
     return {
         "id": hashing.document_id(source.name, "" if key is None else str(key), hashing.content_digest(text if is_text else "").hex()),
         "text": text if is_text else None,
         "url": _text(told["url"]),
         "title": _text(told["title"]),
-        "date": date.replace(tzinfo=UTC)
-        if isinstance(date, datetime) and date.tzinfo is None
-        else date
-        if isinstance(date, datetime)
-        else parse_date(str(date)),
+        "date": _date(told["date"]),
         "license": _text(fields.get("license")),
         "labels": [(str(pair[0]), str(pair[1])) for pair in pairs if isinstance(pair, (tuple, list)) and len(pair) == 2] or None,
         "source": source.name,
@@ -254,6 +298,12 @@ def _table_row(
         "origin": {"input": file.input, "file": file.file, "offset": offset, "record_id": None if key is None else str(key)},
         "fault": fault or (None if is_text else (NO_TEXT, None, None)),
     }
+
+
+def _date(value: Any) -> datetime | None:
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return parse_date(str(value))
 
 
 def _text(value: Any) -> str | None:

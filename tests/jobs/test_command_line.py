@@ -1,0 +1,132 @@
+"""The command line: its frozen surface, its help, and what a user is told when something is wrong."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from corpus.recipe import built_in_recipes, from_data
+from jobs.cli import COMMANDS, gristmill
+from tests.conftest import REPOSITORY
+from tests.golden import ten, warc
+from tests.processes import gristmill as process
+
+# Frozen: whoever changes a line here breaks scripts of users.
+SURFACE = {
+    "curate": [
+        "NAME", "--input", "--output", "--set", "--master", "--work", "--overwrite", "--allow", "--plan", "--list", "--show", "MORE_INPUTS",
+    ],
+    "report": ["CORPUS"],
+    "explain": ["CORPUS", "KEY"],
+    "train-classifier": ["--input", "--output", "--seed"],
+    "crawl-demo": ["--output", "--pages", "--seed"],
+}  # fmt: skip
+
+
+def surface(command: click.Command) -> list[str]:
+    return [part.opts[0] if isinstance(part, click.Option) else (part.name or "").upper() for part in command.params]
+
+
+def test_frozen_surface() -> None:
+    assert {name: surface(command) for name, command in gristmill.commands.items()} == SURFACE
+
+
+@pytest.mark.parametrize("name", SURFACE)
+def test_help_shows_an_example(name: str) -> None:
+    shown = CliRunner().invoke(gristmill, [name, "--help"]).output
+    assert f"gristmill {name}" in shown.split("Example:")[1]
+
+
+def test_every_job_is_also_a_file_for_spark_submit() -> None:
+    for command in COMMANDS:
+        assert command.name
+        text = (REPOSITORY / "jobs" / f"{command.name.replace('-', '_')}.py").read_text()
+        assert 'if __name__ == "__main__":\n    run(command)' in text
+
+
+def test_list_and_plan() -> None:
+    listed = CliRunner().invoke(gristmill, ["curate", "--list"]).output
+    assert all(name in listed for name in ("web", "extract", "text"))
+    plan = CliRunner().invoke(gristmill, ["curate", "web", "--plan"]).output
+    assert "one fused pass" in plan
+    assert plan.index("extract_html") < plan.index("redact_pii") < plan.index("near_duplicates")
+
+
+@pytest.mark.parametrize("name", built_in_recipes())
+def test_show_is_the_recipe_whole(name: str) -> None:
+    shown = yaml.safe_load(CliRunner().invoke(gristmill, ["curate", name, "--show"]).output)
+    assert from_data(shown).to_data() == shown
+    if name == "web":
+        assert next(step["gopher_quality"] for step in shown["steps"] if "gopher_quality" in step)["min_words"] == 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["curate", "web", "--input", "/nowhere", "--output", "{tmp}/o"], "no such file or folder: /nowhere"),
+        (["curate", "wep", "--input", "x", "--output", "o"], "no such recipe: wep (did you mean web?)"),
+        (["curate", "{tmp}/bad.yaml", "--plan"], "did you mean 'gopher_quality'?"),
+        (["curate", "web", "--set", "gopher_quality.min_wrods=3", "--plan"], "did you mean 'min_words'?"),
+        (["curate", "web", "--set", "gopher_quality.min_words=many", "--plan"], "gopher_quality.min_words"),
+        (["curate", "{tmp}/mine.yaml", "--plan"], "if you trust it, add --allow my_package"),
+        (["curate", "web", "--input", "{tmp}/a.warc.gz"], "--input and --output are needed"),
+        (["explain", "{tmp}", "http://x/"], "this is no finished corpus"),
+        (["report", "{tmp}"], "this is no finished corpus"),
+        (["train-classifier", "--input", "/nowhere.jsonl", "--output", "{tmp}/m.bin"], "/nowhere.jsonl"),
+    ],
+)
+def test_the_users_errors_are_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], told: str) -> None:
+    (tmp_path / "bad.yaml").write_text("name: bad\nsources: [warc]\nsteps: [gopher_qualty]\n")
+    (tmp_path / "mine.yaml").write_text("name: mine\nsources: [warc]\nsteps: ['my_package.steps:Mine']\n")
+    ran = process(*(part.format(tmp=tmp_path) for part in arguments))
+    assert ran.returncode == 2, ran.stderr
+    assert told in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_model_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.warc.gz").write_bytes(warc(ten())[0])
+    (tmp_path / "model.bin").write_text("not a model")
+    recipe = {"name": "mine", "sources": ["warc"], "steps": ["extract_html", {"quality_classifier": {"model": f"{tmp_path}/model.bin"}}]}
+    (tmp_path / "mine.yaml").write_text(json.dumps(recipe))
+    ran = process("curate", tmp_path / "mine.yaml", "--input", tmp_path / "a.warc.gz", "--output", tmp_path / "corpus")
+    assert ran.returncode == 2, ran.stderr
+    assert f"this is no fastText model: {tmp_path}/model.bin" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert not (tmp_path / "corpus" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("version", ["1.8.0_412", "11.0.2", None])
+def test_a_java_that_will_not_do(tmp_path: Path, version: str | None) -> None:
+    (tmp_path / "bin").mkdir()
+    if version:
+        (tmp_path / "bin" / "java").write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+        (tmp_path / "bin" / "java").chmod(0o755)
+    (tmp_path / "a.warc.gz").write_bytes(warc(ten())[0])
+    ran = process("curate", "extract", "--input", tmp_path / "a.warc.gz", "--output", tmp_path / "o", JAVA_HOME=str(tmp_path))
+    assert ran.returncode == 2
+    assert "Java 17 or 21" in ran.stderr
+    assert len(ran.stderr.strip().splitlines()) == 1
+
+
+def test_a_run_as_a_stranger_sees_it(tmp_path: Path) -> None:
+    (tmp_path / "a.warc.gz").write_bytes(warc(ten())[0])
+    arguments = ["curate", "extract", "--input", tmp_path / "a.warc.gz", "--output", tmp_path / "corpus"]
+    ran = process(*arguments)
+    assert ran.returncode == 0, ran.stderr
+    assert "read: done in" in ran.stderr
+    assert "kept" in ran.stdout
+    assert f"report: {tmp_path}/corpus/report.html" in ran.stdout
+    noise = [line for line in ran.stderr.splitlines() if "WARN" in line and "incubator" not in line]  # that one is the JVM's own
+    assert not noise, ran.stderr
+    again = process(*arguments)
+    assert "This corpus was whole already" in again.stdout
+    told = process("explain", tmp_path / "corpus", "http://a.example/3")
+    assert "kept" in told.stdout
+    (tmp_path / "corpus" / "report.html").unlink()
+    assert process("report", tmp_path / "corpus").returncode == 0
+    assert (tmp_path / "corpus" / "report.html").stat().st_size > 10_000
