@@ -116,7 +116,8 @@ def write_shards(content: Content) -> Written:
 
 def finish(content: Content, written: Written, run: dict[str, Any]) -> dict[str, Any]:
     """Report, page, card, run facts, and last the manifest, which is returned."""
-    report = _report(content, written)
+    # As they will be read again: the page is the same when it is remade.
+    report, run = (json.loads(json_bytes(value)) for value in (_report(content, written), run))
     files = {
         REPORT: json_bytes(report),
         PAGE: render(report, run).encode(),

@@ -6,7 +6,7 @@ html = render(report, run)
 import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -23,6 +23,7 @@ from corpus.storage import Place
 # Direction marks could turn around the text that follows; other invisible ones could hide it.
 _BIDI = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 _COMPARED_WORDS = 160
+_RECIPE_ORDER = ("name", "description", "sources", "steps", "corpus", "output")
 
 
 def remake(corpus: Place) -> Place:
@@ -90,5 +91,6 @@ def _seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 90 else f"{value / 60:.1f} min"
 
 
-def _yaml(value: Sequence[Any] | Mapping[str, Any]) -> str:
+def _yaml(value: Mapping[str, Any]) -> str:
+    value = {name: value[name] for name in _RECIPE_ORDER if name in value}  # report.json has them by the alphabet
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)

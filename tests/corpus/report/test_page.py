@@ -32,7 +32,8 @@ def report(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
     pages = ten()
     for number, attack in enumerate(HOSTILE):
         shown = attack.replace("&", "&amp;").replace("<", "&lt;")
-        body = f"<html lang='{number}'><head><title>{shown}</title></head><body><p>{(shown + ' and a sentence after it. ') * 30}</p></body></html>"
+        head = f"<html lang='{number}'><head><title>{shown}</title></head>"
+        body = f"{head}<body><p>{(shown + ' and a sentence after it. ') * 30}</p></body></html>"
         pages.append(page(f"http://bad.example/{attack}?q={attack}", body))
         pages.append(page(f"http://bad.example/copy{number}/{attack}", body.replace("after it", "after that", 1)))
         pages.append(page(f"http://bad.example/short/{attack}", f"<p>{shown}</p>"))
@@ -71,7 +72,7 @@ def test_opens_at_every_width(report: Path, width: int, dark: bool, tmp_path: Pa
         driver.save_screenshot(str(tmp_path / "shot.png"))
     pixels = np.asarray(Image.open(tmp_path / "shot.png").convert("L"), dtype=float)
     assert pixels.std() > 10, "nothing was drawn"
-    assert (pixels.mean() < 110) is dark
+    assert bool(pixels.mean() < 110) == dark
 
 
 def test_attacks_are_shown_as_text(report: Path) -> None:
