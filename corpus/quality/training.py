@@ -5,12 +5,15 @@ print(result)
 """
 
 import json
+import os
+import subprocess
+import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import fasttext
 import numpy as np
@@ -18,7 +21,7 @@ import xxhash
 
 from corpus import hashing
 from corpus.errors import AssetError, InputError
-from corpus.storage import json_bytes
+from corpus.storage import json_bytes, locate
 
 HELD_OUT = 0.1
 _MIN_EXAMPLES = 20
@@ -58,7 +61,7 @@ def train_classifier(
 ) -> TrainingResult:
     """Train on nine tenths (by hash of the text), measure on the rest; write the model and ``.json``, its card, beside it.
 
-    One thread and a fixed seed: the same examples in the same order give the same model. Bigrams as DCLM's classifier.
+    One thread and a fixed seed: the same examples give the same model. Bigrams as DCLM's classifier.
     """
     texts = sorted({(label, " ".join(text.split())) for label, text in examples})
     held_out = [pair for pair in texts if hashing.fraction(pair[1], f"held-out {seed}") < HELD_OUT]
@@ -70,21 +73,40 @@ def train_classifier(
         raise InputError("too little labelled text", where=told, hint=f"at least two labels with {_MIN_EXAMPLES} texts each")
     shuffled = sorted(train, key=lambda pair: hashing.rank(pair[1], f"order {seed}"))
     settings = {"lr": 0.5, "dim": dimensions, "epoch": epochs, "wordNgrams": 2, "minCount": 2, "bucket": 200_000, "seed": seed, "thread": 1}
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
-        file.writelines(f"__label__{label} {text}\n" for label, text in shuffled)
-        file.flush()
-        model = fasttext.train_supervised(file.name, verbose=0, **settings)
+    with tempfile.TemporaryDirectory() as folder:
+        lines, made = Path(folder) / "lines.txt", Path(folder) / "model.bin"
+        lines.write_text("".join(f"__label__{label} {text}\n" for label, text in shuffled), encoding="utf-8")
+        _train(lines, made, settings)
+        model = fasttext.load_model(str(made))
+        content = made.read_bytes()
     auc = {label: _area(model, label, held_out) for label in labels}
     result = TrainingResult(output, len(train), len(held_out), auc)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        model.save_model(str(output))
-    except (OSError, ValueError) as error:
+        locate(str(output)).write_bytes(content)
+    except OSError as error:
         raise AssetError("cannot write the model", where=str(output), hint=str(error)) from error
     digest = xxhash.xxh3_128_hexdigest("\n".join(f"{label} {text}" for label, text in texts).encode())
     card = {"labels": dict(counts), "trained": len(train), "held_out": len(held_out), "auc": auc, "settings": settings, "examples": digest}
     output.with_suffix(".json").write_bytes(json_bytes(card))
     return result
+
+
+def _train(lines: Path, model: Path, settings: Mapping[str, Any]) -> None:
+    """fastText in a process of its own, whose large blocks of memory come zeroed from the system.
+
+    With one thread it sets a tenth of its matrix and reads the rest as it finds it: in a heap that was used before, the model is
+    another one each time, or training ends with "Encountered NaN".
+    """
+    zeroed = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
+    zeroed.pop("MALLOC_PERTURB_", None)
+    code = (
+        "import json, sys, fasttext; fasttext.train_supervised(sys.argv[1], verbose=0, **json.loads(sys.argv[3])).save_model(sys.argv[2])"
+    )
+    command = [sys.executable, "-c", code, str(lines), str(model), json.dumps(settings)]
+    ran = subprocess.run(command, env=zeroed, capture_output=True, text=True)
+    if ran.returncode:
+        raise RuntimeError(f"fastText did not train: {ran.stderr.strip()[-500:]}")
 
 
 def area_under_roc(scores: np.ndarray, positive: np.ndarray) -> float:

@@ -330,7 +330,8 @@ def test_classifiers(model: Path) -> None:
         run(QualityClassifier(model=str(model), label="great"), PROSE)
 
 
-def test_training_is_the_same_again(model: Path, tmp_path: Path) -> None:
+def test_training_is_the_same_again_whatever_memory_held_before(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_PERTURB_", "165")  # glibc then fills what it hands out
     train_classifier(read_examples([model.with_name("labelled.jsonl")]), tmp_path / "again.bin")
     assert (tmp_path / "again.bin").read_bytes() == model.read_bytes()
 
