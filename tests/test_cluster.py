@@ -92,7 +92,7 @@ def test_a_cluster_writes_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
         for number, page in enumerate(ten()):
             lines.write(json.dumps({"id": str(number), "text": page.body.decode(), "url": page.url}) + "\n")
     submit = Path(sys.executable).with_name("spark-submit")
-    for name, master in (("one", "local-cluster[2,1,1024]"), ("two", "local[2]")):
+    for name, master in (("one", "local-cluster[2,1,1024]"), ("two", "local[1]")):
         command = [submit, "--master", master, "--conf", "spark.executor.memory=1g", "--py-files", tmp_path / "gristmill.zip"]
         command += [REPOSITORY / "jobs" / "curate.py", "text", "--input", tmp_path / "a.jsonl", "--output", tmp_path / name]
         ran = subprocess.run(
