@@ -28,7 +28,7 @@ def in_small_disk(size: str, mount: Path, *command: str | Path) -> subprocess.Co
     return subprocess.run(whole, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
 
 
-@pytest.mark.parametrize("size", ["200k", "700k"])
+@pytest.mark.parametrize("size", ["200k", "400k"])
 def test_a_full_disk(tmp_path: Path, size: str) -> None:
     (tmp_path / "disk").mkdir()
     probe = in_small_disk("64k", tmp_path / "disk", "true")

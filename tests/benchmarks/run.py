@@ -20,6 +20,8 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
+import pyarrow.dataset as ds
+
 from tests.benchmarks.pages import pack
 from tests.conftest import REPOSITORY
 from tests.processes import environment
@@ -40,6 +42,8 @@ def main() -> None:
     times = _interleaved({"gristmill": _ours, "datatrove": lambda: _datatrove(peer)}, rounds)
     result = _told("web: WARC to Parquet on 2 cores", "documents/s", documents, times)
     result["kept"] = json.loads((BUILD / "ours" / "manifest.json").read_text())["kept"]
+    result["peer_kept"] = ds.dataset(BUILD / "theirs").count_rows()
+    assert result["peer_kept"] > documents / 10, "the peer extracted next to nothing: its environment is broken"
     result["run"] = json.loads((BUILD / "ours" / "run.json").read_text())
     result["peer_version"] = re.search(r"datatrove==(\S+)", (PEERS / "datatrove.txt").read_text())[1]  # type: ignore[index]
     target = REPOSITORY / "build" / "bench.json"
