@@ -61,8 +61,8 @@ def _datatrove(python: Path) -> None:
     for name in ("theirs", "theirs.logs"):
         shutil.rmtree(BUILD / name, ignore_errors=True)
     with resources.as_file(resources.files("corpus.resources.lid176").joinpath("lid.176.ftz")) as model:
-        command = [python, PEERS / "datatrove_web.py", BUILD / "pages", BUILD / "theirs", model]
-        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+        command = [python, PEERS / "datatrove_web.py", BUILD / "pages", BUILD / "theirs"]
+        subprocess.run(list(map(str, command)), env={**os.environ, "LID_MODEL": str(model)}, check=True, capture_output=True, timeout=1800)
 
 
 def _peer(name: str) -> Path:

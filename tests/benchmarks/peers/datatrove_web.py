@@ -1,8 +1,9 @@
 """datatrove's road from WARC to Parquet with the steps of our recipe `web`; run in an environment of its own (datatrove.txt).
 
-python datatrove_web.py WARCS OUTPUT LID_MODEL
+LID_MODEL=lid.176.ftz python datatrove_web.py WARCS OUTPUT
 """
 
+import os
 import sys
 
 from datatrove.executor import LocalPipelineExecutor
@@ -14,10 +15,11 @@ from datatrove.pipeline.writers import ParquetWriter
 from datatrove.utils import lid
 
 WORKERS = 2
+# Its own model is a download: the same file for both. Here, and not in main, because its workers import this module again.
+lid.cached_asset_path_or_download = lambda *_, **__: os.environ["LID_MODEL"]
 
 
-def main(warcs: str, output: str, model: str) -> None:
-    lid.cached_asset_path_or_download = lambda *_, **__: model  # its own is a download: the same file for both
+def main(warcs: str, output: str) -> None:
     LocalPipelineExecutor(
         pipeline=[
             WarcReader(warcs, glob_pattern="*.warc.gz"),
