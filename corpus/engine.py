@@ -26,16 +26,14 @@ from pyspark.sql import functions as F
 
 from corpus import document, manifest, publish
 from corpus.dedup.exact import SameRecord
-from corpus.errors import InputError, OutputError, ResumeError
+from corpus.errors import InputError, ResumeError
 from corpus.reading import Reading, examine_inputs, read_splits
 from corpus.recipe import Recipe
 from corpus.sources.listing import find
 from corpus.step import step_name
-from corpus.storage import Place, json_bytes, locate
+from corpus.storage import Place, locate
 from corpus.tasks import raising_user_errors
-from corpus.work import Work
-
-STATE = "state.json"
+from corpus.work import Work, claim, refuse_foreign
 
 
 class Observer(Protocol):
@@ -102,7 +100,7 @@ def curate(
     with raising_user_errors(output):
         found = find(inputs)
         if not overwrite:
-            _refuse_foreign_output(corpus, place)
+            refuse_foreign(corpus, manifest.NAME, place)
         with clock.stage("inputs", f"listing and digesting {len(found):,} files"):
             examined = examine_inputs(spark, recipe, found)
         if all(entry.source < 0 for entry in examined):
@@ -114,7 +112,7 @@ def curate(
         finished = _finished(corpus, now)
         if finished:
             return Result(corpus, finished, json.loads((corpus / publish.RUN).read_bytes()), resumed=True)
-        resumed = _claim(place, now)
+        resumed = claim(place, now, manifest.differences)
         store = Work(spark, place)
         with clock.stage("read", "the fused pass, from bytes to signals"):
             reading = read_splits(spark, recipe, examined, place / "fused")
@@ -163,12 +161,6 @@ def _work_place(output: str, work: str | None) -> Place:
     return Place(f"{corpus}.work") if locate(output).is_local else locate(f"{corpus.rpartition('/')[2]}.work")
 
 
-def _refuse_foreign_output(corpus: Place, work: Place) -> None:
-    """Never write into a folder of somebody else's, nor take one for ours."""
-    if corpus.exists() and corpus.files() and not (corpus / manifest.NAME).exists() and not (work / STATE).exists():
-        raise OutputError("the output folder holds something else", where=corpus.uri, hint="choose an empty folder, or give --overwrite")
-
-
 def _finished(corpus: Place, now: dict[str, Any]) -> dict[str, Any] | None:
     """The manifest of the corpus that lies there, if it is this one."""
     if not (corpus / manifest.NAME).exists():
@@ -178,22 +170,3 @@ def _finished(corpus: Place, now: dict[str, Any]) -> dict[str, Any] | None:
     if changed:
         raise ResumeError(f"another corpus lies there; changed: {'; '.join(changed)}", where=corpus.uri, hint="--overwrite replaces it")
     return there
-
-
-def _claim(work: Place, now: dict[str, Any]) -> bool:
-    """Mark the work folder as this run's; true if it was begun before."""
-    work.make_folder()
-    state = work / STATE
-    if state.exists():
-        changed = manifest.differences(json.loads(state.read_bytes()), now)
-        if changed:
-            raise ResumeError(
-                f"an unfinished run lies there; changed: {'; '.join(changed)}", where=work.uri, hint="--overwrite starts over"
-            )
-        return True
-    if work.files():
-        raise OutputError(
-            "the work folder holds something else", where=work.uri, hint="choose an empty folder with --work, or give --overwrite"
-        )
-    state.write_bytes(json_bytes(now))
-    return False

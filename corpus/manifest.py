@@ -40,11 +40,11 @@ def read(corpus: Place) -> dict[str, Any]:
     return manifest
 
 
-@lru_cache(maxsize=1)
-def code_version() -> str:
-    """``version+digest``: the package's version, and 12 hex digits over the sources and resources of ``corpus``."""
+@lru_cache
+def code_version(package: str = "corpus") -> str:
+    """``version+digest``: the version of gristmill, and 12 hex digits over the sources and resources of one of its packages."""
     digest = xxhash.xxh3_64()
-    for name, content in _files(resources.files("corpus"), ""):
+    for name, content in _files(resources.files(package), ""):
         digest.update(b"%d:%s%d:" % (len(name), name.encode(), len(content)))
         digest.update(content)
     try:

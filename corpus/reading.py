@@ -8,7 +8,7 @@ began and ended; where two splits of a file do not meet, the later one is read a
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, final
 
@@ -24,10 +24,9 @@ from corpus.sources.listing import Examined, examine, number_inputs
 from corpus.sources.source import InputFile, Split
 from corpus.step import signal_types
 from corpus.storage import Place
-from corpus.tasks import guarded
+from corpus.tasks import TASK_BYTES, in_tasks
 from corpus.work import spark_path
 
-_TASK_BYTES = 64 * 2**20  # small splits share a task up to this: a task costs some 50 ms, reading 64 MiB some seconds
 _MERGED_AT_ONCE = 64  # metrics files that one task adds up
 
 
@@ -81,7 +80,7 @@ def examine_inputs(spark: SparkSession, recipe: Recipe, files: Sequence[InputFil
     def one(text: str) -> str:
         return json.dumps(asdict(examine(InputFile(**json.loads(text)), recipe.sources)))
 
-    rows = _in_tasks(spark, [json.dumps(asdict(file)) for file in files], [file.size_bytes for file in files], one)
+    rows = in_tasks(spark, [json.dumps(asdict(file)) for file in files], [file.size_bytes for file in files], one)
     examined = [json.loads(row) for row in rows]
     return number_inputs([Examined(InputFile(**entry["file"]), entry["source"], entry["why"]) for entry in examined])
 
@@ -126,7 +125,7 @@ def _run(spark: SparkSession, recipe: Recipe, pending: dict[str, Split], folder:
         return json.dumps([key, run_split(asked, recipe, folder / key).to_json()])
 
     keys = sorted(pending)
-    rows = _in_tasks(spark, [json.dumps([key, asdict(pending[key])]) for key in keys], [_size(pending[key]) for key in keys], one)
+    rows = in_tasks(spark, [json.dumps([key, asdict(pending[key])]) for key in keys], [_size(pending[key]) for key in keys], one)
     return {key: SplitOutcome.from_json(outcome) for key, outcome in map(json.loads, rows)}
 
 
@@ -153,32 +152,6 @@ def merged_metrics(spark: SparkSession, recipe: Recipe, paths: Sequence[str]) ->
     if len(paths) <= _MERGED_AT_ONCE:
         return merge_metrics(iter(paths), signals)
     groups = [json.dumps(paths[at : at + _MERGED_AT_ONCE]) for at in range(0, len(paths), _MERGED_AT_ONCE)]
-    for row in _in_tasks(spark, groups, [_TASK_BYTES] * len(groups), one):
+    for row in in_tasks(spark, groups, [TASK_BYTES] * len(groups), one):
         total.merge(Metrics.from_json(json.loads(row), signals))
     return total
-
-
-def _in_tasks(spark: SparkSession, items: Sequence[str], sizes: Sequence[int], one: Callable[[str], str]) -> list[str]:
-    """``one`` applied to each item in Spark's tasks, one small string each; results in no particular order.
-
-    Neighbours share a task up to _TASK_BYTES, but never so many that a core would have fewer than four tasks to choose from.
-    """
-    task_bytes = min(_TASK_BYTES, sum(sizes) // (4 * spark.sparkContext.defaultParallelism) + 1)
-    groups: list[list[str]] = []
-    room = 0
-    for item, size in zip(items, sizes, strict=True):
-        if not groups or size > room:
-            groups.append([])
-            room = task_bytes
-        groups[-1].append(item)
-        room -= size
-
-    def over(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for group in batch["items"].to_pylist():
-                for item in group:
-                    yield pa.RecordBatch.from_pydict({"result": [one(item)]})
-
-    rdd = spark.sparkContext.parallelize([(group,) for group in groups], max(1, len(groups)))
-    frame = spark.createDataFrame(rdd, "items array<string>")
-    return [row["result"] for row in frame.mapInArrow(guarded(over), "result string").collect()]

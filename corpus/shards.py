@@ -46,7 +46,7 @@ def write_shard(batches: Iterable[pa.RecordBatch], schema: pa.Schema, folder: Pl
     """Write one shard, whole or not at all; batches in the order of their rows, all of ``schema``."""
     rows = 0
     with (folder / shard_name(number)).replace() as stream:
-        digesting = _Digesting(stream)
+        digesting = Digesting(stream)
         with pq.ParquetWriter(digesting, schema, **_COMPRESSION) as writer:
             for group in row_groups(batches):
                 rows += group.num_rows
@@ -82,7 +82,8 @@ def row_sizes(batch: pa.RecordBatch) -> np.ndarray:
     return sizes
 
 
-class _Digesting:
+@final
+class Digesting:
     """A file that hashes what passes through it, for Parquet's writer."""
 
     def __init__(self, stream: IO[bytes]):

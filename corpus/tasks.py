@@ -1,24 +1,28 @@
-"""Errors across the border between Spark's tasks and the driver.
+"""Work in Spark's tasks without a table, and errors across the border between tasks and driver.
 
 A task that meets something a user can mend raises it through :func:`guarded`, which writes it into the message of the exception in a
 form that survives Spark's wrapping; :func:`raising_user_errors` on the driver finds it there and raises the one-line error again.
 
     frame.mapInArrow(guarded(function), schema)
+    results = in_tasks(spark, items, sizes, one)
 """
 
 import errno
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
 
+import pyarrow as pa
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
 
 from corpus import errors
 
+TASK_BYTES = 64 * 2**20  # small items share a task up to this: a task costs some 50 ms, reading 64 MiB some seconds
 _MARK = "gristmill-user-error:"
 _NO_SPACE = "No space left on device"
 _WRITE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
@@ -62,6 +66,32 @@ def raising_user_errors(output: str) -> Iterator[None]:
                 "no space left on the disk", where=output, hint="free some, or set --work and spark.local.dir elsewhere"
             ) from error
         raise
+
+
+def in_tasks(spark: SparkSession, items: Sequence[str], sizes: Sequence[int], one: Callable[[str], str]) -> list[str]:
+    """``one`` applied to each item in Spark's tasks, one small string each; results in no particular order.
+
+    Neighbours share a task up to TASK_BYTES, but never so many that a core would have fewer than four tasks to choose from.
+    """
+    task_bytes = min(TASK_BYTES, sum(sizes) // (4 * spark.sparkContext.defaultParallelism) + 1)
+    groups: list[list[str]] = []
+    room = 0
+    for item, size in zip(items, sizes, strict=True):
+        if not groups or size > room:
+            groups.append([])
+            room = task_bytes
+        groups[-1].append(item)
+        room -= size
+
+    def over(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for group in batch["items"].to_pylist():
+                for item in group:
+                    yield pa.RecordBatch.from_pydict({"result": [one(item)]})
+
+    rdd = spark.sparkContext.parallelize([(group,) for group in groups], max(1, len(groups)))
+    frame = spark.createDataFrame(rdd, "items array<string>")
+    return [row["result"] for row in frame.mapInArrow(guarded(over), "result string").collect()]
 
 
 def _write_error(error: OSError, where: str) -> errors.OutputError:

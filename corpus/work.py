@@ -1,15 +1,21 @@
-"""The work folder: where set steps leave what they computed, so that a killed run goes on from there.
+"""The work folder: whose it is, and where set steps leave what they computed, so that a killed run goes on from there.
 
+resumed = claim(place, fingerprint, differences)
 table = Work(spark, place).materialise("01-exact", lambda: step(table, work))
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self, final
+from typing import Any, Self, final
 
 from pyspark.sql import DataFrame, SparkSession
 
-from corpus.storage import Place
+from corpus.errors import OutputError, ResumeError
+from corpus.storage import Place, json_bytes
+
+STATE = "state.json"
+Differences = Callable[[Mapping[str, Any], Mapping[str, Any]], list[str]]
 
 _SPARK_DONE = "_SUCCESS"  # Spark's own committer writes it last
 
@@ -41,3 +47,28 @@ def spark_path(place: Place) -> str:
     if place.is_local:
         return f"file://{place.path}"
     return "s3a://" + place.uri[len("s3://") :] if place.uri.startswith("s3://") else place.uri
+
+
+def refuse_foreign(output: Place, manifest: str, work: Place) -> None:
+    """Never write into a folder of somebody else's, nor take one for ours. ``manifest``: the file that a whole output of ours has."""
+    if output.exists() and output.files() and not (output / manifest).exists() and not (work / STATE).exists():
+        raise OutputError("the output folder holds something else", where=output.uri, hint="choose an empty folder, or give --overwrite")
+
+
+def claim(work: Place, now: Mapping[str, Any], differences: Differences) -> bool:
+    """Mark the work folder as that of the run with the fingerprint ``now``; true if it was begun before."""
+    work.make_folder()
+    state = work / STATE
+    if state.exists():
+        changed = differences(json.loads(state.read_bytes()), now)
+        if changed:
+            raise ResumeError(
+                f"an unfinished run lies there; changed: {'; '.join(changed)}", where=work.uri, hint="--overwrite starts over"
+            )
+        return True
+    if work.files():
+        raise OutputError(
+            "the work folder holds something else", where=work.uri, hint="choose an empty folder with --work, or give --overwrite"
+        )
+    state.write_bytes(json_bytes(now))
+    return False

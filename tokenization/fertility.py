@@ -1,0 +1,45 @@
+"""How well a tokenizer fits each language: tokens a word, bytes a token, and how much fell back to bytes or is unknown.
+
+fertility(tokenizer, [("en", "The mill grinds."), …]) -> [{"language": "en", "tokens_per_word": 1.33, …}, …]
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from corpus.kernels.words import words
+from tokenization.tokenizer import UNKNOWN, Tokenizer
+
+
+def fertility(tokenizer: Tokenizer, texts: Iterable[tuple[str | None, str]]) -> list[dict[str, Any]]:
+    """(language, text) -> a row a language, most bytes first.
+
+    Fertility is tokens a word (Rust et al. 2021, "How Good is Your Tokenizer?"), words as ``corpus.kernels.words`` has them: a
+    character each in scripts without spaces. ``byte_share``: tokens that stand for one byte of a character without a piece.
+    """
+    totals: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(6, np.int64))
+    is_byte = tokenizer.is_byte()
+    for language, text in texts:
+        ids = tokenizer.encode(text)
+        found = int(pc.sum(pc.list_value_length(words(pa.array([text])))).as_py()) // 2
+        totals[language or "unknown"] += (1, len(text.encode()), found, len(ids), is_byte[ids].sum(), (ids == UNKNOWN).sum())
+    rows = []
+    for language, (documents, size, found, tokens, fallback, unknown) in totals.items():
+        rows.append(
+            {
+                "language": language,
+                "documents": int(documents),
+                "bytes": int(size),
+                "words": int(found),
+                "tokens": int(tokens),
+                "tokens_per_word": round(float(tokens / max(1, found)), 4),
+                "bytes_per_token": round(float(size / max(1, tokens)), 4),
+                "byte_share": round(float(fallback / max(1, tokens)), 6),
+                "unknown": int(unknown),
+            }
+        )
+    return sorted(rows, key=lambda row: (-row["bytes"], row["language"]))

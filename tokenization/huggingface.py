@@ -1,0 +1,87 @@
+"""`tokenizer.json`: the same tokenizer in the form that `tokenizers` and `transformers` load, with the same ids for any text.
+
+The two engines agree because nothing is left to taste: no normaliser but space -> U+2581, no pre-tokeniser, ties broken alike (the
+earlier and longer piece first), and Unigram's scores are multiples of 1/64, whose sums are exact in sentencepiece's float32 as in
+tokenizers' float64.
+
+    Path("tokenizer.json").write_bytes(from_sentencepiece(model))
+"""
+
+from sentencepiece import sentencepiece_model_pb2
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+from tokenization.tokenizer import BOS, EOS, PAD, SPECIAL, UNKNOWN
+
+CONTINUATION = "\N{RIGHTWARDS ARROW WITH HOOK}"  # not "##": a text's own # could not be told from it; no byte is written so
+SCORE_STEP = 1 / 64
+_WORD_CHARACTERS = 64  # longer words are cut: WordPiece's search is quadratic, and beyond 100 it gives up
+_NORMAL = sentencepiece_model_pb2.ModelProto.SentencePiece.NORMAL
+
+
+def from_sentencepiece(model: bytes) -> bytes:
+    """A BPE or Unigram model of sentencepiece -> tokenizer.json."""
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(model)
+    unigram = proto.trainer_spec.model_type == sentencepiece_model_pb2.TrainerSpec.UNIGRAM
+    made = Tokenizer(_unigram(proto) if unigram else _bpe(proto))
+    made.normalizer = normalizers.Replace(" ", "\u2581")
+    made.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()])
+    return finished(made)
+
+
+def finished(made: Tokenizer) -> bytes:
+    """The special tokens declared, and <s> put before each text."""
+    made.add_special_tokens(list(SPECIAL))
+    made.post_processor = processors.TemplateProcessing(single=f"{SPECIAL[BOS]} $A", special_tokens=[(SPECIAL[BOS], BOS)])
+    return made.to_str(pretty=False).encode()
+
+
+def config() -> dict[str, object]:
+    """`tokenizer_config.json`. Text that spells a special token stays text (``split_special_tokens``)."""
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "unk_token": SPECIAL[UNKNOWN],
+        "bos_token": SPECIAL[BOS],
+        "eos_token": SPECIAL[EOS],
+        "pad_token": SPECIAL[PAD],
+        "split_special_tokens": True,
+        "clean_up_tokenization_spaces": False,
+        "model_input_names": ["input_ids", "attention_mask"],
+    }
+
+
+def empty_wordpiece(vocabulary: dict[str, int]) -> Tokenizer:
+    """WordPiece over the 256 letters that stand for bytes; digits one by one."""
+    made = Tokenizer(models.WordPiece(vocabulary, unk_token=SPECIAL[UNKNOWN], continuing_subword_prefix=CONTINUATION))
+    made.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+            pre_tokenizers.FixedLength(length=_WORD_CHARACTERS),
+        ]
+    )
+    made.decoder = decoders.Sequence([decoders.Replace(CONTINUATION, ""), decoders.ByteLevel()])
+    return made
+
+
+def _bpe(proto: sentencepiece_model_pb2.ModelProto) -> models.BPE:
+    """sentencepiece merges any neighbours whose union is a piece, best score first: so every way to cut a piece in two is a merge."""
+    vocabulary = {piece.piece: number for number, piece in enumerate(proto.pieces)}
+    normal = {piece.piece for piece in proto.pieces if piece.type == _NORMAL}
+    merges = [
+        (-piece.score, piece.piece[:cut], piece.piece[cut:])
+        for piece in proto.pieces
+        if piece.type == _NORMAL
+        for cut in range(1, len(piece.piece))
+        if piece.piece[:cut] in normal and piece.piece[cut:] in normal
+    ]
+    merges.sort(key=lambda merge: merge[0])
+    return models.BPE(vocabulary, [merge[1:] for merge in merges], unk_token=SPECIAL[UNKNOWN], byte_fallback=True)
+
+
+def _unigram(proto: sentencepiece_model_pb2.ModelProto) -> models.Unigram:
+    """Here tokens that no text may spell (<s>, <0x0A>) are candidates like others: they get a score that always loses."""
+    lowest = min(piece.score for piece in proto.pieces if piece.type == _NORMAL)
+    hopeless = 100 * lowest - 100
+    scores = [(piece.piece, piece.score if piece.type == _NORMAL else hopeless) for piece in proto.pieces]
+    return models.Unigram(scores, unk_id=UNKNOWN, byte_fallback=True)
