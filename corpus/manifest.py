@@ -1,4 +1,4 @@
-"""What a run was made from, and what came out of it: fingerprint, code version, manifest.
+"""What a run was made from, and what came out of it: fingerprint and manifest.
 
 The fingerprint decides whether a half-done or finished run may be continued: recipe, inputs, assets and code. The manifest is
 written last; its existence means that the corpus is whole. Neither holds a time, a host or an absolute path.
@@ -10,9 +10,6 @@ import hashlib
 import importlib
 import json
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from importlib import metadata, resources
-from importlib.resources.abc import Traversable
 from typing import Any
 
 import xxhash
@@ -21,6 +18,7 @@ from corpus.errors import AssetError, InputError
 from corpus.recipe import Recipe
 from corpus.sources.listing import Examined
 from corpus.storage import Place, locate
+from corpus.version import code_version
 
 FORMAT = "gristmill corpus 1"
 NAME = "manifest.json"
@@ -38,30 +36,6 @@ def read(corpus: Place) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise InputError("the manifest is of another format", where=place.uri, hint=f"expected {FORMAT!r}")
     return manifest
-
-
-@lru_cache
-def code_version(package: str = "corpus") -> str:
-    """``version+digest``: the version of gristmill, and 12 hex digits over the sources and resources of one of its packages."""
-    digest = xxhash.xxh3_64()
-    for name, content in _files(resources.files(package), ""):
-        digest.update(b"%d:%s%d:" % (len(name), name.encode(), len(content)))
-        digest.update(content)
-    try:
-        version = metadata.version("gristmill")
-    except metadata.PackageNotFoundError:  # from a zip on an executor, or a checkout that is not installed
-        version = "0"
-    return f"{version}+{digest.hexdigest()[:12]}"
-
-
-def _files(folder: Traversable, prefix: str) -> Iterable[tuple[str, bytes]]:
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        name = f"{prefix}{entry.name}"
-        if entry.is_dir():
-            if entry.name != "__pycache__":
-                yield from _files(entry, f"{name}/")
-        elif not entry.name.endswith((".pyc", ".nbi", ".nbc")):
-            yield name, entry.read_bytes()
 
 
 def fingerprint(recipe: Recipe, examined: Iterable[Examined]) -> dict[str, Any]:

@@ -1,24 +1,60 @@
-"""The command `gristmill`: the jobs under one name.
+"""The command `gristmill`: the jobs under one name, each imported when it is called: who curates waits for no PyTorch.
 
 gristmill --help
 gristmill curate web --input crawl/ --output corpus/
 """
 
+from importlib import import_module
+
 import click
 
-from jobs import crawl_demo, curate, explain, report, train_classifier
+from corpus.errors import EnvironmentProblem
 from jobs.running import run
 
+# name -> what it does; the module is jobs.NAME with underscores
+COMMANDS = {
+    "curate": "Make a corpus: a recipe over archives or tables.",
+    "report": "Make a corpus's report.html again.",
+    "explain": "What became of a document, and why.",
+    "train-classifier": "A fastText classifier from labelled text.",
+    "crawl-demo": "Serve two sites to this machine, and crawl them.",
+    "train-tokenizer": "A tokenizer from a sample of a corpus.",
+    "encode": "A corpus as token shards.",
+    "pretrain": "A model from token shards.",
+    "evaluate": "Bits per byte of a model, beside a unigram model and zstd.",
+    "generate": "Text from a model.",
+    "batches": "Which documents the optimizer sees at a step.",
+}
+_HEAVY = {"torch", "lightning", "safetensors", "tensorboard"}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+class _Jobs(click.Group):
+    """Commands by name, imported on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        try:
+            command = import_module(f"jobs.{cmd_name.replace('-', '_')}").command
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] in _HEAVY:
+                raise EnvironmentProblem(f"{error.name} is not installed", hint="pip install 'gristmill[train]'") from error
+            raise
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Jobs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="gristmill")
 def gristmill() -> None:
-    """From raw web archives to a clean, deduplicated, explained corpus."""
-
-
-COMMANDS: tuple[click.Command, ...] = (curate.command, report.command, explain.command, train_classifier.command, crawl_demo.command)
-for each in COMMANDS:
-    gristmill.add_command(each)
+    """From raw text to a clean, explained corpus, a tokenizer, and a trained and evaluated model."""
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from corpus.errors import InputError, ResumeError
 from corpus.shards import Digesting
 from corpus.storage import Place, json_bytes, locate
 from corpus.tasks import in_tasks, raising_user_errors
+from corpus.version import code_version
 from corpus.work import claim, refuse_foreign
 from tokenization.shards import FORMAT, INDEX, MANIFEST, SPLITS, TOKENIZER, TokenFolder, TokenShard
 from tokenization.tokenizer import BOS, EOS, Tokenizer, from_manifest, load, read_manifest
@@ -53,7 +54,7 @@ def encode(corpus: str, tokenizer: str, output: str, *, spark: SparkSession, wor
     now = {
         "corpus": hashlib.sha256((source / manifest.NAME).read_bytes()).hexdigest(),
         "tokenizer": model.digest,
-        "code": manifest.code_version("tokenization"),
+        "code": code_version("tokenization"),
     }
     store = locate(work) if work else Place(f"{place.uri.rstrip('/')}.work")
     if not place.is_local:

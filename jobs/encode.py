@@ -1,0 +1,33 @@
+"""`gristmill encode`: a corpus as token shards, on Spark.
+
+gristmill encode build/demo/corpus --tokenizer build/demo/tokenizer --output build/demo/tokens
+"""
+
+import click
+
+from corpus.session import session
+from jobs import console
+from jobs.running import run
+from jobs.training_console import show_tokens
+from tokenization.encode import encode
+
+EXAMPLE = "\b\nExample:\n  gristmill encode corpus/ --tokenizer tokenizer/ --output tokens/"
+
+
+@click.command("encode", epilog=EXAMPLE)
+@click.argument("corpus", metavar="CORPUS")
+@click.option("--tokenizer", required=True, metavar="DIR", help="A folder made by train-tokenizer.")
+@click.option("--output", required=True, metavar="DIR", help="The token folder.")
+@click.option("--master", metavar="URL", help="Spark's master; default local[*], or what spark-submit says.")
+@click.option("--work", metavar="DIR", help="What a killed run goes on from. Default DIR.work.")
+@click.option("--overwrite", is_flag=True, help="Replace the tokens or unfinished run that lie there.")
+def command(corpus: str, tokenizer: str, output: str, master: str | None, work: str | None, overwrite: bool) -> None:
+    """Encode every document of CORPUS; train, validation and test apart."""
+    spark = session("gristmill encode", master)
+    with console.Progress(spark) as progress, progress.stage("encode", "a task for each shard"):
+        encoded = encode(corpus, tokenizer, output, spark=spark, work=work, overwrite=overwrite)
+    show_tokens(encoded)
+
+
+if __name__ == "__main__":
+    run(command)

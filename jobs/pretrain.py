@@ -1,0 +1,62 @@
+"""`gristmill pretrain`: a model from token shards, on one device or many.
+
+gristmill pretrain build/demo/tokens --preset tiny --output build/demo/model
+torchrun --nproc-per-node 8 --nnodes 4 … jobs/pretrain.py tokens/ --preset 1.3b --strategy fsdp --output model/
+"""
+
+from pathlib import Path
+
+import click
+from pyspark.ml.torch.distributor import TorchDistributor
+
+from corpus.session import session
+from jobs.running import run
+from jobs.training_console import TrainingPanel, show_model
+from modeling.config import with_settings
+from modeling.presets import NAMES, preset
+from modeling.recorder import Unwatched
+from modeling.train import Launch, Trained, pretrain
+from tokenization.shards import TokenFolder
+
+EXAMPLE = """
+\b
+Example:
+  gristmill pretrain tokens/ --preset 125m --output model/ --devices 8
+  gristmill pretrain tokens/ --preset 4m --output model/ --set train.steps=500 --set model.position=learned
+  torchrun --nproc-per-node 8 --nnodes 4 --rdzv-endpoint head:29500 jobs/pretrain.py tokens/ --preset 6.7b --strategy fsdp --output model/
+"""
+
+
+@click.command("pretrain", epilog=EXAMPLE)
+@click.argument("tokens", metavar="TOKENS")
+@click.option("--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The model's folder.")
+@click.option("--preset", "name", type=click.Choice(NAMES), default="tiny", show_default=True)
+@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="model.FIELD or train.FIELD; may be repeated.")
+@click.option("--devices", type=click.IntRange(min=0), default=0, help="Processes on this machine; default all GPUs, or one on the CPU.")
+@click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--strategy", type=click.Choice(["ddp", "fsdp"]), default="ddp", show_default=True, help="fsdp shards the model (FSDP2).")
+@click.option("--precision", type=click.Choice(["auto", "32-true", "bf16-mixed", "bf16-true"]), default="auto", show_default=True)
+@click.option("--compile", "compiled", is_flag=True, help="torch.compile, block by block.")
+@click.option("--wandb", is_flag=True, help="Write Weights & Biases' offline files too (extra: wandb).")
+@click.option("--spark-processes", type=click.IntRange(min=1), help="Run as this many processes on Spark's executors (TorchDistributor).")
+@click.option("--master", metavar="URL", help="Spark's master, with --spark-processes.")
+@click.option("--overwrite", is_flag=True, help="Replace the model or unfinished run that lies there.")
+def command(tokens, output, name, settings, spark_processes, master, overwrite, **launch) -> None:  # type: ignore[no-untyped-def]
+    """Pretrain a model on TOKENS; the same command goes on with a run that was killed."""
+    model, train = with_settings(*preset(name, TokenFolder.open(tokens).manifest["tokenizer"]["vocabulary"]), settings)
+    if spark_processes:
+        spark = session("gristmill pretrain", master)
+        embedded = str(spark.sparkContext.master).startswith("local[")
+        distributor = TorchDistributor(num_processes=spark_processes, local_mode=embedded, use_gpu=Launch().on_gpu)
+        trained: Trained | None = distributor.run(
+            pretrain, tokens, output, model, train, Launch(**launch), watcher=Unwatched(), overwrite=overwrite
+        )
+    else:
+        with TrainingPanel(model) as panel:
+            trained = pretrain(tokens, output, model, train, Launch(**launch), watcher=panel, overwrite=overwrite)
+    if trained and trained.leads:
+        show_model(trained)
+
+
+if __name__ == "__main__":
+    run(command)

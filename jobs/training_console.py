@@ -1,0 +1,160 @@
+"""What the jobs of the model show: a live panel while it trains, and the tables of tokenizer, tokens, model and evaluation.
+
+with TrainingPanel(config) as panel:
+    pretrain(..., watcher=panel)
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Self, final
+
+from rich.console import Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from jobs.console import console, errors
+from modeling.config import ModelConfig
+from modeling.evaluate import rows
+from modeling.recorder import Step
+from modeling.train import Trained
+from tokenization.encode import Encoded
+from tokenization.shards import SPLITS
+from tokenization.train import Trained as TrainedTokenizer
+
+_LINES = 20  # where no terminal is: a line every twentieth of the way
+_SPARKS = "▁▂▃▄▅▆▇█"
+_SPARK_WIDTH = 60
+
+
+@final
+class TrainingPanel:
+    """A ``recorder.Watcher``: a panel in a terminal, lines elsewhere."""
+
+    def __init__(self, config: ModelConfig):
+        self._config = config
+        self._live = Live(console=errors, refresh_per_second=4, transient=True) if errors.is_terminal else None
+        self._first = self._steps = 0
+        self._started = 0.0
+        self._losses: list[float] = []
+        self._validation = "–"
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def begins(self, first_step: int, steps: int) -> None:
+        self._first, self._steps, self._started = first_step, steps, time.monotonic()
+        what = f"resuming at step {first_step:,}" if first_step else "beginning"
+        self._say(f"pretrain: {self._config.parameters:,} parameters, {steps:,} steps, {what}")
+
+    def step(self, made: Step) -> None:
+        self._losses.append(made.loss)
+        left = (time.monotonic() - self._started) / (made.step - self._first) * (self._steps - made.step)
+        facts = {
+            "loss": f"{made.loss:.3f}",
+            "validation": self._validation,
+            "learning rate": f"{made.learning_rate:.2e}",
+            "gradient norm": f"{made.gradient_norm:.2f}",
+            "tokens/s": f"{made.tokens_per_second:,.0f}",
+            "MFU": "–" if made.mfu is None else f"{made.mfu:.1%}",
+            "left": _duration(left),
+        }
+        if self._live:
+            self._live.update(self._panel(made.step, facts))
+        elif made.step == self._steps or made.step % max(1, self._steps // _LINES) == 0:
+            self._say(f"step {made.step:,} of {self._steps:,}: " + ", ".join(f"{name} {value}" for name, value in facts.items()))
+
+    def validated(self, step: int, result: Mapping[str, Any]) -> None:
+        self._validation = f"{result['bits_per_byte']:.3f} bits/byte"
+
+    def _panel(self, step: int, facts: Mapping[str, str]) -> Panel:
+        table = Table.grid(padding=(0, 2))
+        for pair in zip(*[iter([*facts.items(), ("", "")])] * 2, strict=False):
+            table.add_row(*(cell for name, value in pair for cell in (f"[dim]{name}[/dim]", value)))
+        bar = ProgressBar(total=self._steps, completed=step)
+        return Panel(Group(f"step {step:,} of {self._steps:,}", bar, table, _sparkline(self._losses)), title="pretrain", width=76)
+
+    def _say(self, line: str) -> None:
+        if self._live:
+            self._live.console.print(line)
+        else:
+            print(line, file=errors.file, flush=True)
+
+
+def show_tokenizer(trained: TrainedTokenizer) -> None:
+    """The fertility table, and where the tokenizer lies."""
+    if trained.resumed:
+        console.print("This tokenizer was whole already; nothing was done.")
+    table = _table("language", "documents", "tokens/word", "bytes/token", "bytes alone", "unknown")
+    for row in trained.fertility:
+        values = (f"{row['tokens_per_word']:.2f}", f"{row['bytes_per_token']:.2f}", f"{row['byte_share']:.1%}", f"{row['unknown']:,}")
+        table.add_row(row["language"], f"{row['documents']:,}", *values)
+    console.print(table)
+    sample = trained.manifest["sample"]
+    console.print(
+        f"{trained.manifest['kind']}, {trained.manifest['vocabulary']:,} ids, from {sample['documents']:,} documents "
+        f"({sample['bytes']:,} bytes): [bold]{trained.folder}[/bold]",
+        soft_wrap=True,
+    )
+
+
+def show_tokens(encoded: Encoded) -> None:
+    """What lies in each split."""
+    if encoded.resumed:
+        console.print("These tokens were whole already; nothing was done.")
+    table = _table("split", "documents", "tokens", "bytes/token", "shards")
+    for name in SPLITS:
+        split = encoded.tokens.split(name)
+        per_token = f"{split.bytes / max(1, split.tokens):.2f}"
+        table.add_row(name, f"{split.documents:,}", f"{split.tokens:,}", per_token, f"{len(split.shards):,}")
+    console.print(table)
+    console.print(f"{encoded.tokens.manifest['dtype']}: [bold]{encoded.tokens.path}[/bold]", soft_wrap=True)
+
+
+def show_model(trained: Trained) -> None:
+    """Where the model lies, and how the data was used."""
+    if trained.resumed:
+        console.print("This model was whole already; nothing was done.")
+    parameters = trained.manifest["parameters"]
+    console.print(
+        f"{parameters:,} parameters, {trained.epochs:.2f} epochs, {trained.waste.cropped:.2%} of the tokens cropped, "
+        f"{trained.waste.padded:.2%} padding: [bold]{trained.folder}[/bold]",
+        soft_wrap=True,
+    )
+
+
+def show_evaluation(evaluation: Mapping[str, Any]) -> None:
+    """Bits per byte of the model, a unigram model and zstd, by split, language and source."""
+    table = _table("split", "group", "documents", "loss", "perplexity", "bits/byte", "unigram", "zstd -19", left=2)
+    for row in rows(evaluation):
+        bits = (row["bits_per_byte"], row["unigram_bits_per_byte"], row["zstd_bits_per_byte"])
+        style = "bold" if row["group"] == "all" else ""
+        counts = (f"{row['documents']:,}", f"{row['loss']:.3f}", f"{row['perplexity']:,.1f}")
+        table.add_row(row["split"], row["group"], *counts, *(f"{value:.3f}" for value in bits), style=style)
+    console.print(table)
+
+
+def _table(*columns: str, left: int = 1) -> Table:
+    table = Table(*columns, box=None, header_style="dim", pad_edge=False)
+    for column in table.columns[left:]:
+        column.justify = "right"
+    return table
+
+
+def _sparkline(values: list[float]) -> str:
+    """The last values of the curve, thinned to the panel's width."""
+    step = max(1, len(values) // _SPARK_WIDTH)
+    shown = values[::step]
+    low, high = min(shown), max(shown)
+    return "".join(_SPARKS[round((value - low) / max(1e-9, high - low) * (len(_SPARKS) - 1))] for value in shown)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

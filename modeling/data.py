@@ -1,0 +1,88 @@
+"""From windows and their order to the batches of one process.
+
+A global batch is cut in one place: micro-batch m of process r takes windows [m, r] of the batch seen as (accumulate, processes,
+micro). Its items carry how many targets the whole global batch has, so that the loss is a mean over the batch, however it was cut.
+
+    loader = batches(windows, order, plan, rank=0, first_step=0, steps=800)
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from modeling.config import SettingError, TrainConfig
+from modeling.order import DataOrder
+from tokenization.packing import Windows
+
+
+@final
+@dataclass(frozen=True)
+class BatchPlan:
+    """How a global batch of windows is cut: ``accumulate`` x ``processes`` x ``micro`` windows."""
+
+    accumulate: int
+    processes: int
+    micro: int
+
+    @property
+    def windows(self) -> int:
+        return self.accumulate * self.processes * self.micro
+
+
+def plan_batches(train: TrainConfig, context_length: int, processes: int) -> BatchPlan:
+    """The largest micro-batch within the bound that divides evenly. Raises SettingError where the processes do not divide the batch."""
+    windows, rest = divmod(train.global_batch_tokens, context_length)
+    if rest or windows % processes:
+        raise SettingError(
+            f"a global batch of {train.global_batch_tokens:,} tokens does not divide into windows of {context_length:,} "
+            f"for {processes:,} processes",
+            where="train.global_batch_tokens",
+            hint=f"take a multiple of {context_length * processes:,}",
+        )
+    each = windows // processes
+    micro = max(size for size in range(1, min(each, train.micro_batch_windows) + 1) if each % size == 0)
+    return BatchPlan(each // micro, processes, micro)
+
+
+@final
+class WindowDataset(Dataset[dict[str, Any]]):
+    """(window number, targets in its global batch) -> ``ids`` (T + 1,), ``mask`` (T,), ``batch_targets``."""
+
+    def __init__(self, windows: Windows):
+        self._windows = windows
+
+    def __getitem__(self, item: tuple[int, int]) -> dict[str, Any]:
+        number, batch_targets = item
+        window = self._windows.read(number)
+        return {"ids": torch.from_numpy(window.ids), "mask": torch.from_numpy(window.mask), "batch_targets": batch_targets}
+
+
+@final
+class ProcessBatches(Sampler[list[tuple[int, int]]]):
+    """The micro-batches of one process from ``first_step`` on; sized, so that nothing is fetched ahead of its time."""
+
+    def __init__(self, windows: Windows, order: DataOrder, plan: BatchPlan, *, rank: int, first_step: int, steps: int):
+        assert order.global_batch == plan.windows
+        self._windows, self._order, self._plan = windows, order, plan
+        self._rank, self._steps = rank, range(first_step, steps)
+
+    def __len__(self) -> int:
+        return len(self._steps) * self._plan.accumulate
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        plan = self._plan
+        for step in self._steps:
+            numbers = self._order.windows_of(step)
+            targets = int(self._windows.targets(numbers).sum())
+            for micro_batch in numbers.reshape(plan.accumulate, plan.processes, plan.micro)[:, self._rank]:
+                yield [(int(number), targets) for number in micro_batch]
+
+
+def batches(windows: Windows, order: DataOrder, plan: BatchPlan, *, rank: int, first_step: int, steps: int) -> DataLoader[Any]:
+    """The loader of one process: dicts of ``ids`` (micro, T + 1), ``mask`` (micro, T), ``batch_targets`` (micro,)."""
+    sampler = ProcessBatches(windows, order, plan, rank=rank, first_step=first_step, steps=steps)
+    # in this process: reading a mapped window takes microseconds (TRAINING: 265 M tokens/s), a step at the least milliseconds
+    return DataLoader(WindowDataset(windows), batch_sampler=sampler, num_workers=0)

@@ -1,0 +1,118 @@
+"""The model as Lightning trains it: built and sharded, its loss, its optimizer, its clipping.
+
+The loss of a micro-batch is its summed cross-entropy over the targets of the whole global batch, times what Lightning and DDP divide by:
+so accumulation and the number of processes change nothing, even where windows hold different numbers of targets.
+
+    module = Pretraining(config, train, plan, weights=None)
+"""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, final
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
+
+from modeling.checkpoint import copy_whole, load_weights
+from modeling.config import ModelConfig, TrainConfig
+from modeling.data import BatchPlan
+from modeling.transformer import Transformer, initial
+
+BOS = 1
+
+
+def build(config: ModelConfig, seed: int, *, weights: Path | None = None, shard: Callable[[Transformer], None] | None = None,
+          device: torch.device | str = "cpu") -> Transformer:  # fmt: skip
+    """The model with its initial weights, or those of a file; sharded before memory is taken, if ``shard`` is given."""
+    with torch.device("meta"):
+        model = Transformer(config)
+    if shard:
+        shard(model)
+    model.to_empty(device=device)
+    if weights:
+        load_weights(model, weights)
+    else:
+        for name, tensor in model.state_dict().items():
+            copy_whole(tensor, initial(name, tensor.shape, config, seed))
+    return model
+
+
+def parallelize(model: Transformer, mesh: DeviceMesh) -> None:
+    """FSDP2: each block a group of its own, the rest one more."""
+    for layer in model.layers:
+        fully_shard(layer, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+
+
+def rate_factor(step: int, train: TrainConfig) -> float:
+    """Learning rate of a step (from 0) as a share of the peak: linear warm-up, then half a cosine down to ``final_rate``."""
+    if step < train.warmup_steps:
+        return (step + 1) / train.warmup_steps
+    share = (step - train.warmup_steps) / max(1, train.steps - train.warmup_steps)
+    return train.final_rate + (1 - train.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+
+
+def token_losses(model: nn.Module, config: ModelConfig, ids_BT1: Tensor) -> tuple[Tensor, Tensor]:
+    """Windows (B, T + 1) -> cross-entropy of each target in nats, and logsumexp of its logits: float32 (B, T)."""
+    inputs, targets = ids_BT1[:, :-1], ids_BT1[:, 1:]
+    documents = (inputs == BOS).cumsum(1) if config.document_mask else None
+    logits_BTV = model(inputs, documents).float()
+    nats = F.cross_entropy(logits_BTV.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+    return nats, torch.logsumexp(logits_BTV, -1)
+
+
+@final
+class Pretraining(LightningModule):
+    """``first_step``: how many steps were made before this run began."""
+
+    def __init__(self, config: ModelConfig, train: TrainConfig, plan: BatchPlan, *, first_step: int = 0, weights: Path | None = None,
+                 sharded: bool = False, compiled: bool = False):  # fmt: skip
+        super().__init__()
+        self.config, self.train_config, self.plan = config, train, plan
+        self.step = first_step
+        self._weights, self._sharded, self._compiled = weights, sharded, compiled
+        self.model: nn.Module = nn.Identity()
+        self.loss_sum = torch.zeros(())
+        self.gradient_norm = 0.0
+
+    def configure_model(self) -> None:
+        if isinstance(self.model, Transformer):
+            return
+        device = self.trainer.strategy.root_device
+        mesh = self.device_mesh["data_parallel"] if self._sharded and self.device_mesh else None
+        shard = None if mesh is None else lambda model: parallelize(model, mesh)
+        self.model = build(self.config, self.train_config.seed, weights=self._weights, shard=shard, device=device)
+        if self._compiled:
+            for layer in self.model.layers:
+                layer.compile()  # in place: torch.compile() would put `_orig_mod` into the names
+        self.loss_sum = torch.zeros((), device=device)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        train = self.train_config
+        decayed = [parameter for parameter in self.model.parameters() if parameter.ndim >= 2]
+        others = [parameter for parameter in self.model.parameters() if parameter.ndim < 2]
+        groups = [{"params": decayed, "weight_decay": train.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        return torch.optim.AdamW(groups, lr=train.learning_rate, betas=(train.beta1, train.beta2), foreach=True)
+
+    def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
+        nats, spread = token_losses(self.model, self.config, batch["ids"])
+        share = batch["mask"] / batch["batch_targets"][:, None]
+        loss = (nats * share).sum()
+        self.loss_sum += loss.detach()
+        if self.train_config.z_loss:
+            loss = loss + self.train_config.z_loss * (spread.square() * share).sum()
+        return loss * (self.plan.accumulate * self.plan.processes)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = self.train_config.learning_rate * rate_factor(self.step, self.train_config)
+
+    def configure_gradient_clipping(self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None) -> None:
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.train_config.clip_norm)
+        self.gradient_norm = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)

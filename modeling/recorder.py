@@ -1,0 +1,168 @@
+"""What happens beside the steps: the curve, validation, checkpoints, and telling whoever watches.
+
+Trainer(callbacks=[Recorder(...)])
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, final
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from modeling import checkpoint
+from modeling.module import Pretraining, rate_factor
+from modeling.scoring import chunks, score, summary
+from tokenization.shards import TokenSplit
+
+CURVE, VALIDATION = "curve.jsonl", "validation.jsonl"
+# dense bf16 peaks of the data sheets, FLOP/s
+_PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "A10G": 125e12, "V100": 125e12}
+
+
+@final
+@dataclass(frozen=True)
+class Step:
+    """One optimizer step: ``step`` counts from 1; ``loss`` is the mean over the targets of the global batch, in nats. ``mfu``: model
+    FLOPs over the devices' peak, None where that is not known."""
+
+    step: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    tokens_per_second: float
+    mfu: float | None
+
+
+class Watcher(Protocol):
+    """Who is told: the command line draws it."""
+
+    def begins(self, first_step: int, steps: int) -> None: ...
+
+    def step(self, made: Step) -> None: ...
+
+    def validated(self, step: int, result: Mapping[str, Any]) -> None: ...
+
+
+@final
+class Unwatched:
+    """Tells nobody."""
+
+    def begins(self, first_step: int, steps: int) -> None:
+        pass
+
+    def step(self, made: Step) -> None:
+        pass
+
+    def validated(self, step: int, result: Mapping[str, Any]) -> None:
+        pass
+
+
+@final
+class Recorder(Callback):
+    """Writes ``curve.jsonl``, ``validation.jsonl``, TensorBoard and checkpoints below ``folder``; loads the moments of ``resumed``."""
+
+    def __init__(
+        self,
+        folder: Path,
+        fingerprint: Mapping[str, Any],
+        validation: TokenSplit,
+        watcher: Watcher,
+        resumed: checkpoint.Checkpoint | None,
+    ):
+        self._folder, self._fingerprint, self._validation = folder, fingerprint, validation
+        self._watcher, self._resumed = watcher, resumed
+        self._clock = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, Pretraining)
+        if self._resumed:
+            checkpoint.load_moments(pl_module.model, trainer.optimizers[0], self._resumed)
+        if trainer.is_global_zero:
+            for name in (CURVE, VALIDATION):
+                _cut(self._folder / name, pl_module.step)
+            self._watcher.begins(pl_module.step, pl_module.train_config.steps)
+        if not self._resumed:
+            self._validate(trainer, pl_module)
+        self._clock = time.monotonic()
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        assert isinstance(pl_module, Pretraining)
+        if (batch_idx + 1) % pl_module.plan.accumulate:
+            return
+        pl_module.step += 1
+        step, train = pl_module.step, pl_module.train_config
+        loss = float(_summed(trainer, pl_module.loss_sum))
+        pl_module.loss_sum.zero_()
+        if not torch.isfinite(torch.tensor(loss)):
+            raise FloatingPointError(f"the loss is {loss} at step {step}: a lower learning rate, or float32, may help")
+        if trainer.is_global_zero:
+            self._record(trainer, pl_module, loss)
+        if step % train.validate_every_steps == 0 or step == train.steps:
+            self._validate(trainer, pl_module)
+        if step % train.checkpoint_every_steps == 0 and step < train.steps:
+            checkpoint.save(self._folder, step, self._fingerprint, pl_module.model, trainer.optimizers[0], writes=trainer.is_global_zero)
+        if step % train.validate_every_steps == 0 or step % train.checkpoint_every_steps == 0:
+            self._clock = time.monotonic()  # the next step's speed is its own
+
+    def _record(self, trainer: Trainer, module: Pretraining, loss: float) -> None:
+        now = time.monotonic()
+        train = module.train_config
+        speed = train.global_batch_tokens / max(1e-9, now - self._clock)
+        self._clock = now
+        made = Step(
+            step=module.step,
+            loss=loss,
+            learning_rate=train.learning_rate * rate_factor(module.step - 1, train),
+            gradient_norm=module.gradient_norm,
+            tokens_per_second=speed,
+            mfu=_utilisation(module, speed),
+        )
+        with (self._folder / CURVE).open("a") as lines:
+            lines.write(json.dumps(asdict(made)) + "\n")
+        for logger in trainer.loggers:
+            logger.log_metrics(
+                {name: value for name, value in asdict(made).items() if name != "step" and value is not None}, step=made.step
+            )
+        self._watcher.step(made)
+
+    def _validate(self, trainer: Trainer, module: Pretraining) -> None:
+        if not self._validation.documents:
+            return
+        config, train = module.config, module.train_config
+        found = chunks(self._validation, config.context_length, tokens=train.validation_tokens)
+        nats = score(module.model, config, self._validation, found, rank=trainer.global_rank, processes=trainer.world_size)
+        nats = _summed(trainer, torch.from_numpy(nats).to(module.device)).cpu().numpy()
+        if not trainer.is_global_zero:
+            return
+        result = summary(self._validation, found[-1].document + 1, nats)
+        with (self._folder / VALIDATION).open("a") as lines:
+            lines.write(json.dumps({"step": module.step, **result}) + "\n")
+        for logger in trainer.loggers:
+            logger.log_metrics({f"validation/{name}": result[name] for name in ("loss", "bits_per_byte")}, step=module.step)
+        self._watcher.validated(module.step, result)
+
+
+def _summed(trainer: Trainer, value: torch.Tensor) -> torch.Tensor:
+    """Over all processes."""
+    summed = trainer.strategy.reduce(value.clone(), reduce_op="sum")
+    assert isinstance(summed, torch.Tensor)
+    return summed
+
+
+def _utilisation(module: Pretraining, tokens_per_second: float) -> float | None:
+    if module.device.type != "cuda":
+        return None
+    name = torch.cuda.get_device_name(module.device)
+    peak = next((flops for key, flops in _PEAK_FLOPS.items() if key in name), None)
+    return peak and tokens_per_second * module.config.flops_per_token / (peak * module.plan.processes)
+
+
+def _cut(file: Path, step: int) -> None:
+    """Keep the lines up to ``step``: those behind it belong to steps that will be made again."""
+    if file.exists():
+        lines = [line for line in file.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= step]
+        file.write_text("".join(f"{line}\n" for line in lines))

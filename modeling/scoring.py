@@ -1,0 +1,106 @@
+"""What a model makes of documents: the nats of each, with at least half a window of context before every token but the first ones.
+
+A document longer than the window is scored in overlapping windows, half a window apart, and each token once: cut without overlap, the
+tokens behind a cut would be guessed with no context, and the figure would speak of the cut.
+
+    nats = score(model, config, split, chunks(split, config.context_length, tokens=200_000))
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import nn
+
+from modeling.config import ModelConfig
+from modeling.module import token_losses
+from tokenization.shards import TokenSplit
+from tokenization.tokenizer import PAD
+
+_BATCH_TOKENS = 8192
+
+
+@final
+@dataclass(frozen=True)
+class Chunk:
+    """Ids [start, stop) of the stream belong to document ``document``; the first ``context`` targets are scored by another chunk."""
+
+    document: int
+    start: int
+    stop: int
+    context: int
+
+
+def chunks(split: TokenSplit, context_length: int, *, tokens: int | None = None) -> list[Chunk]:
+    """The chunks of the first documents, until ``tokens`` are reached; all documents if None."""
+    starts = split.document_starts
+    stride = max(1, context_length // 2)
+    found = []
+    for document, (begin, end) in enumerate(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)):
+        if tokens is not None and begin >= tokens:
+            break
+        stop = min(begin + context_length + 1, end)
+        found.append(Chunk(document, begin, stop, 0))
+        while stop < end:
+            scored, stop = stop, min(stop + stride, end)
+            start = stop - context_length - 1
+            found.append(Chunk(document, start, stop, scored - start - 1))
+    return found
+
+
+def score(
+    model: nn.Module, config: ModelConfig, split: TokenSplit, found: Sequence[Chunk], *, rank: int = 0, processes: int = 1
+) -> np.ndarray:
+    """Nats of each document, float64 (documents of the split,): of this process's share of the chunks; their sum over processes is the
+    whole. All processes run the same number of batches, as sharded models ask."""
+    device = next(model.parameters()).device
+    nats = np.zeros(split.documents)
+    rows = max(1, _BATCH_TOKENS // config.context_length)
+    ordered = sorted(found, key=lambda chunk: chunk.start - chunk.stop)  # long ones together: little padding
+    groups = [ordered[at : at + rows] for at in range(0, len(ordered), rows)]
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        for at in range(0, len(groups), processes):
+            mine = at + rank < len(groups)
+            group = groups[at + rank if mine else at]
+            ids = np.full((len(group), max(chunk.stop - chunk.start for chunk in group)), PAD, np.int64)
+            for row, chunk in enumerate(group):
+                ids[row, : chunk.stop - chunk.start] = split.read(chunk.start, chunk.stop)
+            losses, _ = token_losses(model, config, torch.from_numpy(ids).to(device))
+            values = losses.double().cpu().numpy()
+            if mine:
+                for row, chunk in enumerate(group):
+                    nats[chunk.document] += values[row, chunk.context : chunk.stop - chunk.start - 1].sum()
+    model.train(training)
+    return nats
+
+
+def summary(split: TokenSplit, documents: int, nats: np.ndarray) -> dict[str, Any]:
+    """Loss, perplexity and bits per byte over the first ``documents``: of all, by language, by source.
+
+    Loss is nats a target (every token but <s>, </s> counted); bits per byte are those nats over the bytes of the texts.
+    """
+    index = split.index.slice(0, documents)
+    targets, sizes = index["tokens"].to_numpy() - 1, index["bytes"].to_numpy()
+    groups: dict[str, dict[str, list[int]]] = {"language": defaultdict(list), "source": defaultdict(list)}
+    for name, members in groups.items():
+        for row, value in enumerate(index[name].to_pylist()):
+            members[value or "unknown"].append(row)
+
+    def of(rows: Any) -> dict[str, Any]:
+        total, tokens, size = float(nats[rows].sum()), int(targets[rows].sum()), int(sizes[rows].sum())
+        loss = total / max(1, tokens)
+        return {
+            "documents": len(targets[rows]),
+            "tokens": tokens,
+            "bytes": size,
+            "loss": loss,
+            "perplexity": float(np.exp(min(loss, 700.0))),
+            "bits_per_byte": total / np.log(2) / max(1, size),
+        }
+
+    return of(np.arange(documents)) | {name: {key: of(rows) for key, rows in sorted(found.items())} for name, found in groups.items()}
