@@ -10,6 +10,7 @@ import click
 from jobs.running import run
 from jobs.training_console import show_evaluation
 from modeling.evaluate import evaluate
+from modeling.page import write_page
 
 EXAMPLE = "\b\nExample:\n  gristmill evaluate model/ tokens/ --output evaluation/"
 
@@ -17,10 +18,17 @@ EXAMPLE = "\b\nExample:\n  gristmill evaluate model/ tokens/ --output evaluation
 @click.command("evaluate", epilog=EXAMPLE)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("tokens", metavar="TOKENS")
-@click.option("--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="For evaluation.json.")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="For evaluation.json and training.html.",
+)
 def command(model: Path, tokens: str, output: Path) -> None:
     """Evaluate MODEL on the validation and test documents of TOKENS, by language and source."""
-    show_evaluation(evaluate(model, tokens, output))
+    evaluation = evaluate(model, tokens, output)
+    show_evaluation(evaluation, write_page(model, output))
 
 
 if __name__ == "__main__":

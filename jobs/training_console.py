@@ -6,6 +6,7 @@ with TrainingPanel(config) as panel:
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self, final
 
 from rich.console import Group
@@ -130,15 +131,16 @@ def show_model(trained: Trained) -> None:
     )
 
 
-def show_evaluation(evaluation: Mapping[str, Any]) -> None:
+def show_evaluation(evaluation: Mapping[str, Any], page: Path) -> None:
     """Bits per byte of the model, a unigram model and zstd, by split, language and source."""
-    table = _table("split", "group", "documents", "loss", "perplexity", "bits/byte", "unigram", "zstd -19", left=2)
+    table = _table("split", "group", "documents", "loss", "ppl", "bits/byte", "unigram", "zstd -19", left=2)
     for row in rows(evaluation):
         bits = (row["bits_per_byte"], row["unigram_bits_per_byte"], row["zstd_bits_per_byte"])
         style = "bold" if row["group"] == "all" else ""
         counts = (f"{row['documents']:,}", f"{row['loss']:.3f}", f"{row['perplexity']:,.1f}")
         table.add_row(row["split"], row["group"], *counts, *(f"{value:.3f}" for value in bits), style=style)
     console.print(table)
+    console.print(f"curves and samples: [bold]{page}[/bold]", soft_wrap=True)
 
 
 def _table(*columns: str, left: int = 1) -> Table:

@@ -6,6 +6,7 @@ Bits per byte compare models of different tokenizers, and with compressors; loss
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from corpus.errors import InputError
 from corpus.storage import json_bytes, locate
 from modeling import checkpoint
+from modeling.generate import Sampling, generate
 from modeling.module import build
 from modeling.scoring import chunks, score, summary
 from modeling.train import read_manifest
@@ -27,6 +29,7 @@ FORMAT, EVALUATION = "gristmill evaluation 1", "evaluation.json"
 SPLITS = ("validation", "test")
 _ZSTD_LEVEL = 19
 _READ_TOKENS = 1 << 22
+_SAMPLES, _PROMPT_TOKENS, _SAMPLE_TOKENS = 4, 12, 120
 
 
 def load_model(folder: Path) -> Transformer:
@@ -55,8 +58,11 @@ def evaluate(model_folder: Path, tokens: str, output: Path) -> dict[str, Any]:
     model = load_model(model_folder)
     costs = unigram_costs(folder.split("train"), tokenizer.vocabulary)
     found = {name: evaluate_split(model, split, tokenizer, costs) for name, split in splits.items()}
+    sampling = Sampling(temperature=0.7)
     evaluation = {
         "format": FORMAT,
+        "samples": samples(model, next(iter(splits.values())), tokenizer, sampling),
+        "sampling": asdict(sampling),
         "parameters": model.config.parameters,
         "splits": found,
         "parents": [{"model": _digest(model_folder)}, {"tokens": folder.digest}],
@@ -82,6 +88,15 @@ def evaluate_split(model: Transformer, split: TokenSplit, tokenizer: Tokenizer, 
     return result
 
 
+def samples(model: Transformer, split: TokenSplit, tokenizer: Tokenizer, sampling: Sampling) -> list[dict[str, str]]:
+    """The first documents of the split, begun by themselves and gone on with by the model."""
+    made = []
+    for start in split.document_starts[:-1][:_SAMPLES].tolist():
+        prompt = tokenizer.decode(split.read(start + 1, min(split.tokens, start + 1 + _PROMPT_TOKENS)))
+        made.append({"prompt": prompt, "text": "".join(generate(model, tokenizer, prompt, tokens=_SAMPLE_TOKENS, sampling=sampling))})
+    return made
+
+
 def unigram_costs(split: TokenSplit, vocabulary: int) -> np.ndarray:
     """Nats of each id under the frequencies of the training split, each counted once more than it was seen: float64 (vocabulary,)."""
     counts = np.ones(vocabulary)
@@ -102,12 +117,12 @@ def zstd_bits_per_byte(texts: list[str]) -> float:
 def rows(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The table: a row for each split, then its languages, then its sources where there are several."""
     table = []
-    for name, split in evaluation["splits"].items():
+    for name, split in ((name, evaluation["splits"][name]) for name in SPLITS if name in evaluation["splits"]):
         table.append({"split": name, "group": "all", **split})
         for kind in ("language", "source"):
             if len(split[kind]) > 1:
                 ordered = sorted(split[kind].items(), key=lambda item: -item[1]["bytes"])
-                table += [{"split": name, "group": f"{kind} {key}", **values} for key, values in ordered]
+                table += [{"split": name, "group": key if kind == "language" else f"{kind} {key}", **values} for key, values in ordered]
     return table
 
 

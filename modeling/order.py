@@ -48,7 +48,7 @@ def permuted(places: np.ndarray, size: int, *, seed: int, epoch: int) -> np.ndar
     """
     half = np.uint64(max(1, ((size - 1).bit_length() + 1) // 2))
     low = np.uint64((1 << int(half)) - 1)
-    keys = _mixed(np.arange(_ROUNDS, dtype=np.uint64) + _mixed(np.array([seed], np.uint64)) + np.uint64(epoch) * _GOLDEN)
+    keys = _mixed(np.arange(_ROUNDS, dtype=np.uint64) + _mixed(np.array([seed], np.uint64)) + np.array([epoch], np.uint64) * _GOLDEN)
     values = places.astype(np.uint64)
     walking = np.ones(values.shape, bool)
     while walking.any():

@@ -12,7 +12,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from pyspark.sql import SparkSession
 
+from corpus.demo.crawl import crawl_demo
+from corpus.engine import curate
+from corpus.recipe import load
 from corpus.session import session
+from tokenization.encode import encode
+from tokenization.train import train_tokenizer
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
@@ -41,6 +46,25 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     )
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="session")
+def small_corpus(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The magazine in eight languages, crawled and curated with the recipe `web`; a tenth held out, or two documents would be."""
+    folder = tmp_path_factory.mktemp("small")
+    crawl_demo(folder / "crawl", pages=0)
+    recipe = load("web", overrides=["split_by_cluster.validation=0.05", "split_by_cluster.test=0.05"])
+    curate(recipe, [str(folder / "crawl")], str(folder / "corpus"), spark=spark)
+    return folder / "corpus"
+
+
+@pytest.fixture(scope="session")
+def small_tokens(spark: SparkSession, small_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its tokens, by a BPE tokenizer of 1,024 ids."""
+    folder = tmp_path_factory.mktemp("tokens")
+    train_tokenizer(str(small_corpus), folder / "tokenizer", kind="bpe", vocabulary=1024)
+    encode(str(small_corpus), str(folder / "tokenizer"), str(folder / "tokens"), spark=spark)
+    return folder / "tokens"
 
 
 @pytest.fixture

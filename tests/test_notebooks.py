@@ -5,25 +5,13 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from pyspark.sql import SparkSession
 
-from corpus.demo.crawl import crawl_demo
-from corpus.engine import curate
-from corpus.recipe import load
 from tests.conftest import REPOSITORY
 
 
-@pytest.fixture(scope="module")
-def corpus(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("small")
-    crawl_demo(folder / "crawl", pages=0)
-    curate(load("web"), [str(folder / "crawl")], str(folder / "corpus"), spark=spark)
-    return folder / "corpus"
-
-
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
-def test_runs_to_its_end(corpus: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GRISTMILL_CORPUS", str(corpus))
+def test_runs_to_its_end(small_corpus: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRISTMILL_CORPUS", str(small_corpus))
     book = nbformat.read(path, as_version=4)
     assert all(not cell.get("outputs") for cell in book.cells), "kept without outputs"
     NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()

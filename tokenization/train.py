@@ -199,21 +199,21 @@ def _last_sentence(message: str) -> str:
 
 
 def _wordpiece(sample: Sample, vocabulary: int) -> bytes:
-    """Learned by tokenizers; the last pieces give way to letters that the sample did not hold, so that no byte is unknown."""
+    """Learned by tokenizers over 512 letters: each byte at the beginning of a word, and each within one.
+
+    The trainer numbers the letters within words as it meets them in a hash table, and breaks ties by those numbers: two runs would
+    differ. Given as special tokens they have their numbers before it begins, and no byte is unknown.
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    if vocabulary < len(SPECIAL) + 2 * len(alphabet):
+    letters = [*alphabet, *(huggingface.CONTINUATION + letter for letter in alphabet)]
+    if vocabulary < len(SPECIAL) + len(letters):
         raise InputError("the vocabulary is too small for WordPiece over bytes", where=str(vocabulary), hint="take 516 or more")
     made = huggingface.empty_wordpiece({})
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocabulary,
-        special_tokens=list(SPECIAL),
-        initial_alphabet=alphabet,
+        special_tokens=[*SPECIAL, *letters],
         continuing_subword_prefix=huggingface.CONTINUATION,
         show_progress=False,
     )
     made.train_from_iterator(sample.lines(), trainer)
-    learned = sorted(made.get_vocab(), key=made.get_vocab().__getitem__)
-    letters = [*alphabet, *(huggingface.CONTINUATION + letter for letter in alphabet)]
-    missing = [letter for letter in letters if letter not in set(learned)]
-    pieces = [*learned[: vocabulary - len(missing)], *missing]
-    return huggingface.finished(huggingface.empty_wordpiece({piece: number for number, piece in enumerate(pieces)}))
+    return huggingface.finished(huggingface.empty_wordpiece(made.get_vocab()))

@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from corpus import manifest
 from corpus.errors import InputError
 from corpus.report import plots
-from corpus.storage import Place
+from corpus.storage import Place, json_bytes
 
 # Direction marks could turn around the text that follows; other invisible ones could hide it.
 _BIDI = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
@@ -42,16 +42,29 @@ def remake(corpus: Place) -> Place:
 
 def render(report: Mapping[str, Any], run: Mapping[str, Any] | None) -> str:
     """``report``: the content of report.json; ``run``: of run.json, or None to leave the run's facts out."""
-    return _template().render(report=report, run=run, plots=plots)
+    return template("corpus.resources.report", "page.html.j2").render(report=report, run=run, plots=plots, style=style())
 
 
-@lru_cache(maxsize=1)
-def _template() -> jinja2.Template:
+def link_training(corpus: Place, page: str) -> None:
+    """Let ``report.html`` link to the page of a model that was trained on the corpus; ``page`` is relative to the corpus."""
+    run = json.loads((corpus / "run.json").read_bytes())
+    (corpus / "run.json").write_bytes(json_bytes(run | {"training": page}))
+    remake(corpus)
+
+
+def style() -> Markup:
+    """The style sheet that all pages of ours share."""
+    return Markup(resources.files("corpus.resources.report").joinpath("style.css").read_text(encoding="utf-8").strip())
+
+
+@lru_cache
+def template(package: str, name: str) -> jinja2.Template:
+    """A page's template with our filters; escapes everything that is not markup."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_visible
     )
     environment.filters.update(number=_number, percent=_percent, size=_size, compared=compared, seconds=_seconds, yaml=_yaml)
-    return environment.from_string(resources.files("corpus.resources.report").joinpath("page.html.j2").read_text(encoding="utf-8"))
+    return environment.from_string(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
 
 
 def compared(example: Mapping[str, Any]) -> tuple[Markup, Markup]:

@@ -4,7 +4,7 @@ histogram(edges, counts, [(0.3, "duplicate_lines > 0.3")], label="duplicate_line
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup, escape
 
@@ -65,6 +65,36 @@ def curve(points: Sequence[Sequence[float]], threshold: float, *, label: str) ->
     return _svg(height, label, f'<path class="axis" d="M{_LEFT + 30} 16V{floor}H{_WIDTH - _LEFT}"/><path class="curve" d="{path}"/><g class="ticks">{marks}</g>'
                 f'<g class="threshold"><line x1="{x:.1f}" x2="{x:.1f}" y1="10" y2="{floor}"/><text x="{x - 4:.1f}" y="18" text-anchor="end">'
                 f"threshold {threshold:g}</text></g>")  # fmt: skip
+
+
+def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, label: str, unit: str) -> Markup:
+    """Lines over steps, one for each name, from points (step, value); the last values stand beside their ends."""
+    height, floor, left, right = 240, 218, _LEFT + 34, _WIDTH - 110
+    points = [point for line in series.values() for point in line]
+    last = max(1.0, max(step for step, _ in points))
+    low, high = min(value for _, value in points), max(value for _, value in points)
+    span = (high - low) or 1.0
+
+    def place(step: float, value: float) -> tuple[float, float]:
+        return left + step / last * (right - left), floor - (value - low) / span * (floor - 16)
+
+    ticks = "".join(
+        f'<text x="{place(share * last, low)[0]:.1f}" y="{height - 6}" text-anchor="middle">{_number(share * last)}</text>'
+        f'<text x="{left - 6}" y="{place(0, low + share * span)[1] + 4:.1f}" text-anchor="end">{low + share * span:.2f}</text>'
+        for share in (0, 0.25, 0.5, 0.75, 1)
+    )
+    drawn: list[str] = []
+    taken: list[float] = []
+    for number, (name, line) in enumerate(sorted(series.items(), key=lambda item: item[1][-1][1])):
+        path = "M" + "L".join("{:.1f} {:.1f}".format(*place(*point)) for point in line)
+        x, y = place(*line[-1])
+        while any(abs(y - other) < 12 for other in taken):
+            y -= 12
+        taken.append(y)
+        title = f"{name}: {line[-1][1]:.3f} {unit}"
+        drawn.append(f'<path class="line l{number % 6}" d="{path}"><title>{escape(title)}</title></path>'
+                     f'<text class="name l{number % 6}" x="{x + 6:.1f}" y="{y + 4:.1f}">{escape(name)} {line[-1][1]:.2f}</text>')  # fmt: skip
+    return _svg(height, label, f'<path class="axis" d="M{left} 16V{floor}H{right}"/><g class="ticks">{ticks}</g>{"".join(drawn)}')
 
 
 def _svg(height: int, label: str, content: str) -> Markup:

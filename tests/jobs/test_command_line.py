@@ -1,6 +1,8 @@
 """The command line: its frozen surface, its help, and what a user is told when something is wrong."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -23,6 +25,15 @@ SURFACE = {
     "explain": ["CORPUS", "KEY"],
     "train-classifier": ["--input", "--output", "--seed"],
     "crawl-demo": ["--output", "--pages", "--seed"],
+    "train-tokenizer": ["CORPUS", "--output", "--kind", "--vocab-size", "--sample-bytes", "--overwrite"],
+    "encode": ["CORPUS", "--tokenizer", "--output", "--master", "--work", "--overwrite"],
+    "pretrain": [
+        "TOKENS", "--output", "--preset", "--set", "--devices", "--nodes", "--strategy", "--precision", "--compile", "--wandb",
+        "--spark-processes", "--master", "--overwrite",
+    ],
+    "evaluate": ["MODEL", "TOKENS", "--output"],
+    "generate": ["MODEL", "--prompt", "--tokens", "--temperature", "--top-k", "--top-p", "--seed"],
+    "batches": ["TOKENS", "--step", "--preset", "--set"],
 }  # fmt: skip
 
 
@@ -30,8 +41,19 @@ def surface(command: click.Command) -> list[str]:
     return [part.opts[0] if isinstance(part, click.Option) else (part.name or "").upper() for part in command.params]
 
 
+def command(name: str) -> click.Command:
+    found = gristmill.get_command(click.Context(gristmill), name)
+    assert found
+    return found
+
+
+def test_curation_waits_for_no_pytorch() -> None:
+    code = "import sys, jobs.cli, jobs.curate; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0
+
+
 def test_frozen_surface() -> None:
-    assert {name: surface(command) for name, command in gristmill.commands.items()} == SURFACE
+    assert {name: surface(command(name)) for name in COMMANDS} == SURFACE
 
 
 @pytest.mark.parametrize("name", SURFACE)
@@ -41,9 +63,8 @@ def test_help_shows_an_example(name: str) -> None:
 
 
 def test_every_job_is_also_a_file_for_spark_submit() -> None:
-    for command in COMMANDS:
-        assert command.name
-        text = (REPOSITORY / "jobs" / f"{command.name.replace('-', '_')}.py").read_text()
+    for name in COMMANDS:
+        text = (REPOSITORY / "jobs" / f"{name.replace('-', '_')}.py").read_text()
         assert 'if __name__ == "__main__":\n    run(command)' in text
 
 
