@@ -15,7 +15,8 @@ install: $(VENV)/installed java ## create .venv and install everything, Java too
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "gristmill needs Python 3.11 or newer; this is %s (try: make PYTHON=python3.12 install)" % sys.version.split()[0])'
-	@echo "Creating $(VENV) and installing (some 600 MB of packages) …"
+	@echo "Creating $(VENV) and installing: 3 GB on disk with a CPU build of PyTorch; a default Linux build brings several GB of CUDA."
+	@echo "Another build: make install PIP_ARGS='--extra-index-url https://download.pytorch.org/whl/cpu' (README, Installation)."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS) -e '.[test]'
 	@touch $@
@@ -29,7 +30,7 @@ java:
 		$(BIN)/python -c 'from corpus.session import java_problem; print(java_problem())'; exit 2; \
 	fi
 
-demo: install ## crawl a local site, curate it with the web recipe, and show the report (a few minutes)
+demo: install ## crawl two local sites, make a corpus, a tokenizer and a model of them (under 15 minutes)
 	@$(BIN)/python -m jobs.demo --output $(DEMO)
 
 clean-demo: ## forget the demo, so that the next one starts over

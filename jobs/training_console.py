@@ -11,13 +11,17 @@ from typing import Any, Self, final
 
 from rich.console import Group
 from rich.live import Live
+from rich.markup import escape
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from corpus.engine import Result
+from corpus.publish import PAGE
 from jobs.console import console, errors
 from modeling.config import ModelConfig
 from modeling.evaluate import rows
+from modeling.page import PAGE as TRAINING_PAGE
 from modeling.recorder import Step
 from modeling.train import Trained
 from tokenization.encode import Encoded
@@ -141,6 +145,25 @@ def show_evaluation(evaluation: Mapping[str, Any], page: Path) -> None:
         table.add_row(row["split"], row["group"], *counts, *(f"{value:.3f}" for value in bits), style=style)
     console.print(table)
     console.print(f"curves and samples: [bold]{page}[/bold]", soft_wrap=True)
+
+
+def show_road(curated: Result, evaluation: Mapping[str, Any], output: Path) -> None:
+    """The end of the demo: from documents to bits per byte in one table, and what the model writes."""
+    manifest = curated.manifest
+    held_out = [row for row in rows(evaluation) if row["group"] == "all"][-1]
+    table = Table("what", "figure", "where", box=None, header_style="dim", pad_edge=False)
+    table.columns[1].justify = "right"
+    table.add_row("documents read", f"{manifest['read']:,}", f"{output / 'crawl'}")
+    table.add_row("documents kept", f"{manifest['kept']:,}", f"{output / 'corpus'}")
+    table.add_row("parameters", f"{evaluation['parameters']:,}", f"{output / 'model'}")
+    table.add_row("[bold green]bits per byte of the model[/bold green]", f"[bold]{held_out['bits_per_byte']:.3f}[/bold]", held_out["split"])
+    table.add_row("of a unigram model", f"{held_out['unigram_bits_per_byte']:.3f}", "same tokenizer, same documents")
+    table.add_row("of zstd -19", f"{held_out['zstd_bits_per_byte']:.3f}", "same documents")
+    console.print(table)
+    sample = evaluation["samples"][0]
+    console.print(f"\n[dim]{escape(sample['prompt'])}[/dim]{escape(sample['text'])}\n", soft_wrap=True)
+    for page in (output / "corpus" / PAGE, output / "evaluation" / TRAINING_PAGE):
+        console.print(f"report: [bold]{page}[/bold]", soft_wrap=True)
 
 
 def _table(*columns: str, left: int = 1) -> Table:

@@ -10,8 +10,9 @@ from tests.conftest import REPOSITORY
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
-def test_runs_to_its_end(small_corpus: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_to_its_end(small_corpus: Path, small_tokens: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRISTMILL_CORPUS", str(small_corpus))
+    monkeypatch.setenv("GRISTMILL_TOKENS", str(small_tokens))
     book = nbformat.read(path, as_version=4)
     assert all(not cell.get("outputs") for cell in book.cells), "kept without outputs"
     NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
