@@ -89,9 +89,11 @@ def evaluate_split(model: Transformer, split: TokenSplit, tokenizer: Tokenizer, 
 
 
 def samples(model: Transformer, split: TokenSplit, tokenizer: Tokenizer, sampling: Sampling) -> list[dict[str, str]]:
-    """The first documents of the split, begun by themselves and gone on with by the model."""
+    """The first long documents of the split, begun by themselves and gone on with by the model; the first ones where none is long."""
+    starts = split.document_starts
+    long = np.diff(starts) > model.config.context_length
     made = []
-    for start in split.document_starts[:-1][:_SAMPLES].tolist():
+    for start in starts[:-1][long if long.any() else slice(None)][:_SAMPLES].tolist():
         prompt = tokenizer.decode(split.read(start + 1, min(split.tokens, start + 1 + _PROMPT_TOKENS)))
         made.append({"prompt": prompt, "text": "".join(generate(model, tokenizer, prompt, tokens=_SAMPLE_TOKENS, sampling=sampling))})
     return made
