@@ -19,35 +19,36 @@ from corpus.kernels.text import buffers, decode
 
 Fold = Literal["none", "lower", "casefold"]
 _CASED = 0x20000  # beyond it no character has two cases (Unicode 16)
+_SIEVE = 2**14  # 16 KiB, which the first cache holds: of a list of 400 one word in 40 passes that is not in it
 _EXPANDED = 0x110000  # from here on a number in the table is a place in the expansions
-_SIGMA = {"\u03c2": "\u03c3"}
+_SIGMAS = ("\u03c2", "\u03c3")
 
 
 @final
 class Phrases(NamedTuple):
     """``first``: hash of the first word of each phrase, sorted, of equal ones the longest first; words of phrase p are
-    ``hashes[bounds[p] : bounds[p + 1]]``."""
+    ``hashes[bounds[p] : bounds[p + 1]]``. ``may``: by the last bits of a word's hash, whether it can begin one at all."""
 
     first: np.ndarray
     bounds: np.ndarray
     hashes: np.ndarray
+    may: np.ndarray
 
 
 def phrases(listed: Sequence[tuple[str, ...]], fold: Fold) -> Phrases:
     """Compiles a list whose words are folded already: a word that is not will never be met."""
-    flat = [word for phrase in listed for word in phrase]
-    text = pa.array(flat, pa.string())
-    data, offsets, _ = buffers(text)
-    hashes = _hash_each(data, offsets, *_table("lower" if fold == "lower" else "none", keep_case=True))
+    flat = [word.replace(*_SIGMAS) if fold == "lower" else word for phrase in listed for word in phrase]
+    data, offsets, _ = buffers(pa.array(flat, pa.string()))
+    hashes = _hash_each(data, offsets, *_table("none"))
     starts = np.concatenate([[0], np.cumsum([len(phrase) for phrase in listed])]).astype(np.int64)
-    order = sorted(range(len(listed)), key=lambda at: (int(hashes[starts[at]]), -len(listed[at]), listed[at]))
-    lengths = [len(listed[at]) for at in order]
-    parts = [hashes[starts[at] : starts[at + 1]] for at in order]
-    return Phrases(
-        np.array([part[0] for part in parts], np.uint64),
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        np.concatenate(parts) if parts else np.zeros(0, np.uint64),
-    )
+    lengths = np.diff(starts)
+    order = np.lexsort((-lengths, hashes[starts[:-1]]))
+    bounds = np.concatenate([[0], np.cumsum(lengths[order])]).astype(np.int64)
+    places = np.repeat(starts[:-1][order] - bounds[:-1], lengths[order]) + np.arange(len(hashes))
+    first = hashes[starts[:-1][order]]
+    may = np.zeros(_SIEVE, np.bool_)
+    may[first & np.uint64(_SIEVE - 1)] = True
+    return Phrases(first, bounds, hashes[places], may)
 
 
 def count_phrases(text: pa.Array, words: pa.ListArray, listed: Phrases, rows: np.ndarray, fold: Fold) -> tuple[np.ndarray, np.ndarray]:
@@ -61,20 +62,24 @@ def count_phrases(text: pa.Array, words: pa.ListArray, listed: Phrases, rows: np
     return _count(data, offsets, spans.astype(np.int32), ends, rows.astype(np.int64), *_table(fold), *listed)
 
 
-@lru_cache(maxsize=8)
-def _table(fold: Fold, keep_case: bool = False) -> tuple[np.ndarray, np.ndarray]:
+@lru_cache(maxsize=4)
+def _table(fold: Fold) -> tuple[np.ndarray, np.ndarray]:
     """Code point -> its folded form, int32 (0x20000,), and expansions int32 (n, 3), -1 where there are fewer."""
     table = np.arange(_CASED, dtype=np.int32)
     expansions: list[list[int]] = []
-    for code in range(_CASED if fold != "none" else 0):
-        character = chr(code)
-        folded = character if keep_case else character.lower() if fold == "lower" else character.casefold()
-        folded = _SIGMA.get(folded, folded)
-        if folded != character:
-            table[code] = ord(folded) if len(folded) == 1 else _EXPANDED + len(expansions)
-            if len(folded) > 1:
-                expansions.append([*map(ord, folded), -1, -1][:3])
+    for character in _cased() if fold != "none" else ():
+        folded = character.lower().replace(*_SIGMAS) if fold == "lower" else character.casefold()
+        if len(folded) > 1:
+            expansions.append([*map(ord, folded), -1, -1][:3])
+        table[ord(character)] = ord(folded) if len(folded) == 1 else _EXPANDED + len(expansions) - 1
     return table, np.array(expansions, np.int32).reshape(-1, 3)
+
+
+@lru_cache(maxsize=1)
+def _cased() -> tuple[str, ...]:
+    """The characters that have another form, found by blocks of 256: in most of them there is none."""
+    blocks = ("".join(map(chr, range(start, start + 256))) for start in range(0, _CASED, 256))
+    return tuple(each for block in blocks if not block == block.lower() == block.casefold() for each in block)
 
 
 @kernel
@@ -109,7 +114,7 @@ def _hash_each(data, offsets, table, expansions):  # type: ignore[no-untyped-def
 
 
 @kernel
-def _count(data, offsets, spans, ends, rows, table, expansions, first, bounds, hashes):  # type: ignore[no-untyped-def]
+def _count(data, offsets, spans, ends, rows, table, expansions, first, bounds, hashes, may):  # type: ignore[no-untyped-def]
     found = np.zeros(len(rows), np.int64)
     distinct = np.zeros(len(rows), np.int64)
     for number in range(len(rows)):
@@ -123,7 +128,7 @@ def _count(data, offsets, spans, ends, rows, table, expansions, first, bounds, h
         met = np.zeros(len(first), np.bool_)
         word = 0
         while word < count:
-            phrase = _longest(keys, word, first, bounds, hashes)
+            phrase = _longest(keys, word, first, bounds, hashes) if may[keys[word] & np.uint64(_SIEVE - 1)] else -1
             if phrase < 0:
                 word += 1
                 continue

@@ -48,7 +48,8 @@ def _measure(data, offsets, valid, spans, ends, variant, keys):  # type: ignore[
         if not valid[row]:
             continue
         start, end = offsets[row], offsets[row + 1]
-        characters = _characters(data, start, end)
+        characters = characters_of(data, start, end)
+        is_ascii = characters == end - start
         for level in range(2):  # lines, paragraphs
             hashes, lengths = pieces_of(data, start, end, level + 1)
             repeated, repeated_characters = copies_of(hashes, lengths, variant != 0)
@@ -61,7 +62,7 @@ def _measure(data, offsets, valid, spans, ends, variant, keys):  # type: ignore[
         for word in range(count):
             at, to = start + spans[first + 2 * word], start + spans[first + 2 * word + 1]
             hashes[word] = _hash(data, at, to)
-            lengths[word] = _characters(data, at, to)
+            lengths[word] = to - at if is_ascii else characters_of(data, at, to)
         _all_ngrams(hashes, lengths, variant, characters, result[row])
     return result
 
@@ -174,8 +175,9 @@ def _covered(n, live, before):  # type: ignore[no-untyped-def]
 @kernel
 def pieces_of(data, start, end, newlines):  # type: ignore[no-untyped-def]
     """Hash and characters of the pieces between runs of at least ``newlines`` newlines; runs at the ends make no piece."""
-    hashes = np.empty(16, np.uint64)
-    lengths = np.empty(16, np.int64)
+    most = (end - start) // (newlines + 1) + 1
+    hashes = np.empty(most, np.uint64)
+    lengths = np.empty(most, np.int64)
     used = 0
     at = start
     while at < end:
@@ -196,11 +198,8 @@ def pieces_of(data, start, end, newlines):  # type: ignore[no-untyped-def]
             else:
                 at += 1
         if begin < stop:
-            if used == len(hashes):
-                hashes = np.concatenate((hashes, np.empty(used, np.uint64)))
-                lengths = np.concatenate((lengths, np.empty(used, np.int64)))
             hashes[used] = _hash(data, begin, stop)
-            lengths[used] = _characters(data, begin, stop)
+            lengths[used] = characters_of(data, begin, stop)
             used += 1
     return hashes[:used], lengths[:used]
 
@@ -223,7 +222,7 @@ def copies_of(hashes, lengths, all_copies):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _characters(data, start, end):  # type: ignore[no-untyped-def]
+def characters_of(data, start, end):  # type: ignore[no-untyped-def]
     """Code points: the bytes that do not continue one."""
     count = np.int64(0)
     for at in range(start, end):
@@ -237,13 +236,30 @@ def _hash(data, start, end):  # type: ignore[no-untyped-def]
     """64 bits of the bytes: eight at a time through murmur3's finalizer, the length mixed in."""
     key = np.uint64(end - start)
     at = start
-    while at < end:
+    while at + 8 <= end:
+        key = _mix(np.uint64(key * np.uint64(0x9E3779B97F4A7C15)) ^ _word64(data, at))
+        at += 8
+    if at < end:
         word = np.uint64(0)
-        for byte in range(min(8, end - at)):
+        for byte in range(end - at):
             word |= np.uint64(data[at + byte]) << np.uint64(8 * byte)
         key = _mix(np.uint64(key * np.uint64(0x9E3779B97F4A7C15)) ^ word)
-        at += 8
     return key
+
+
+@kernel
+def _word64(data, at):  # type: ignore[no-untyped-def]
+    """Eight bytes, little-endian; written out, so that it compiles to one load."""
+    return (
+        np.uint64(data[at])
+        | np.uint64(data[at + 1]) << np.uint64(8)
+        | np.uint64(data[at + 2]) << np.uint64(16)
+        | np.uint64(data[at + 3]) << np.uint64(24)
+        | np.uint64(data[at + 4]) << np.uint64(32)
+        | np.uint64(data[at + 5]) << np.uint64(40)
+        | np.uint64(data[at + 6]) << np.uint64(48)
+        | np.uint64(data[at + 7]) << np.uint64(56)
+    )
 
 
 @kernel

@@ -19,7 +19,8 @@ def collapse(text: pa.Array, keep_lines: bool = True) -> pa.Array:
     ``keep_lines``: a run that holds one newline becomes one newline, a run that holds more of them two.
     """
     data, offsets, valid = buffers(text)
-    return strings(*_collapse(data, offsets, valid, tables()[0], keep_lines), valid)
+    written, ends = _collapse(data, offsets, valid, tables()[0], keep_lines)
+    return strings(written, ends, valid)
 
 
 @kernel
