@@ -35,7 +35,7 @@ def command(output: Path, pages: int | None) -> None:
     plan = recipe.load("web").to_data()
     at = next(number for number, step in enumerate(plan["steps"]) if "redact_pii" in step)
     plan["steps"].insert(at, {"quality_classifier": {"model": str(output / "quality.bin"), "min_score": 0.0}})  # measures, rejects nothing
-    spark = session("gristmill demo")
+    spark = session("gristmill demo", brief=True)
     with console.Progress(spark) as observer:
         made = recipe.from_data(plan, where="the demo's recipe")
         result = engine.curate(made, [str(output / "crawl")], str(output / "corpus"), spark=spark, observer=observer)
