@@ -7,7 +7,8 @@ spark-submit --py-files gristmill.zip jobs/curate.py web --input â€¦ --output â€
 import click
 
 from corpus import engine, recipe
-from corpus.session import session
+from corpus.session import BRIEF_BYTES, session
+from corpus.sources.listing import find
 from jobs import console
 from jobs.running import run
 
@@ -47,9 +48,10 @@ def command(name, inputs, output, overrides, master, work, overwrite, allow, sho
         return
     if not (inputs and output):
         raise click.UsageError("--input and --output are needed")
-    spark = session("gristmill curate", master)
+    given = [*inputs, *more_inputs]
+    spark = session("gristmill curate", master, brief=sum(file.size_bytes for file in find(given)) < BRIEF_BYTES)
     with console.Progress(spark) as progress:
-        result = engine.curate(made, [*inputs, *more_inputs], output, spark=spark, work=work, overwrite=overwrite, observer=progress)
+        result = engine.curate(made, given, output, spark=spark, work=work, overwrite=overwrite, observer=progress)
     console.show_result(result)
 
 

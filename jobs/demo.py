@@ -45,7 +45,7 @@ def command(output: Path, pages: int | None, steps: int | None) -> None:
     where = f"two sites that this machine serves to itself -> {output / 'crawl'}"
     with _stage(seconds, "crawl", where), console.counting("crawling") as progress:
         click.echo(str(crawl_demo(output / "crawl", pages=pages, progress=progress)))
-    spark = session("gristmill demo")
+    spark = session("gristmill demo", brief=True)
     with _stage(seconds, "curate", f"the recipe web, from WARCs to Parquet -> {output / 'corpus'}"):
         curated = _curate(output, spark)
         console.show_result(curated)

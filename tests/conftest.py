@@ -35,6 +35,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     made = session(
         "tests",
         "local[2]",
+        brief=True,
         **{
             "spark.sql.shuffle.partitions": "4",  # the default of 200 costs seconds for each shuffle of a few rows
             "spark.default.parallelism": "4",

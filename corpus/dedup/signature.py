@@ -5,7 +5,6 @@ Both are measured in the fused pass, on the final text (after redaction: two pag
     MinHashSignature()(SegmentWords()(batch))["signature"]
 """
 
-import re
 from dataclasses import dataclass
 from typing import final
 
@@ -16,10 +15,9 @@ import pyarrow.compute as pc
 from corpus import document
 from corpus.hashing import content_digest
 from corpus.kernels.shingles import signatures
+from corpus.kernels.whitespace import collapse
 from corpus.language.words import CHARACTER
 from corpus.step import DocumentStep
-
-_SPACES = re.compile(r"\s+")
 
 
 @final
@@ -30,8 +28,8 @@ class TextDigest(DocumentStep):
     adds = ("text_digest",)
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        texts = batch["text"].to_pylist()
-        digests = [None if text is None else content_digest(_SPACES.sub(" ", text).strip().casefold()) for text in texts]
+        texts = collapse(batch["text"], keep_lines=False).to_pylist()
+        digests = [None if text is None else content_digest(text.casefold()) for text in texts]
         return document.with_column(batch, "text_digest", digests)
 
 

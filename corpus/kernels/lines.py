@@ -4,12 +4,14 @@
 counts["bullet_lines"] / counts["lines"]
 """
 
+from functools import lru_cache
+
 import numpy as np
 import pyarrow as pa
 
 from corpus.kernels.characters import LETTER, SPACE, UNIT, tables
 from corpus.kernels.compiled import kernel
-from corpus.kernels.repetition import copies_of, pieces_of
+from corpus.kernels.repetition import characters_of, copies_of, pieces_of
 from corpus.kernels.text import buffers, decode
 
 BULLETS = "•‣▶◀◦■□▪▫–-*●○"  # at the beginning of a line
@@ -45,12 +47,16 @@ def line_counts(
     data, offsets, valid = buffers(text)
     spans = words.values.to_numpy(zero_copy_only=False).astype(np.int32) if len(words.values) else np.zeros(0, np.int32)
     ends = words.offsets.to_numpy().astype(np.int64)
-    counts = _count(data, offsets, valid, spans, ends, tables()[0], _codes(bullets), _codes(terminals), dots)
+    counts = _count(data, offsets, valid, spans, ends, tables()[0], members(bullets), members(terminals), dots)
     return {key: np.ascontiguousarray(counts[:, at]) for at, key in enumerate(KEYS)}
 
 
-def _codes(characters: str) -> np.ndarray:
-    return np.array(sorted(map(ord, characters)), np.int64)
+@lru_cache(maxsize=16)
+def members(characters: str) -> np.ndarray:
+    """Code point -> whether it is among the characters: bool (0x110000,)."""
+    table = np.zeros(0x110000, np.bool_)
+    table[[ord(character) for character in characters]] = True
+    return table
 
 
 @kernel
@@ -61,60 +67,60 @@ def _count(data, offsets, valid, spans, ends, classes, bullets, terminals, dots)
         if not valid[row]:
             continue
         start, end = offsets[row], offsets[row + 1]
-        at = start
-        line_characters, first, last, before, before_that = 0, -1, -1, -1, -1
-        previous, before_previous = -1, -1
-        while at <= end:
-            code = 10
-            after = at + 1
-            if at < end:
-                code, after = decode(data, at, end)
-                counts[row, 0] += 1
-                if code == 35:
-                    counts[row, 7] += 1
-                if code == 0x2026 or (dots and code == 46 and previous == 46 and before_previous == 46):
-                    counts[row, 8] += 1
-                    before_previous, previous = -1, -1  # three dots are one ellipsis: the next begins anew
-                else:
-                    before_previous, previous = previous, code
-            if code == 10:
-                if at < end:
-                    counts[row, 6] += 1
-                if last >= 0:
-                    counts[row, 1] += 1
-                    if _among(first, bullets):
-                        counts[row, 2] += 1
-                    if last == 0x2026 or (dots and last == 46 and before == 46 and before_that == 46):
-                        counts[row, 3] += 1
-                    if _among(last, terminals):
-                        counts[row, 4] += 1
-                    if line_characters <= _SHORT:
-                        counts[row, 5] += 1
-                line_characters, first, last, before, before_that = 0, -1, -1, -1, -1
-            else:
-                line_characters += 1
-                if classes[code] != SPACE:
-                    if first < 0:
-                        first = code
-                    before_that, before, last = before, last, code
-            at = after
+        _count_lines(data, start, end, classes, bullets, terminals, dots, counts[row])
         hashes, lengths = pieces_of(data, start, end, 1)
         counts[row, 12] = copies_of(hashes, lengths, False)[1]
         counts[row, 13] = counts[row, 0] - counts[row, 6]
-        counts[row, 9] = (ends[row + 1] - ends[row]) // 2
-        for word in range(counts[row, 9]):
+        words = (ends[row + 1] - ends[row]) // 2
+        counts[row, 9] = words
+        is_ascii = counts[row, 0] == end - start
+        characters, alphabetic = np.int64(0), 0
+        for word in range(words):
             at = start + spans[ends[row] + 2 * word]
             stop = start + spans[ends[row] + 2 * word + 1]
-            alphabetic = False
+            characters += stop - at if is_ascii else characters_of(data, at, stop)
             while at < stop:
                 code, at = decode(data, at, stop)
-                counts[row, 10] += 1
-                alphabetic = alphabetic or classes[code] == LETTER or classes[code] == UNIT
-            counts[row, 11] += alphabetic
+                if classes[code] == LETTER or classes[code] == UNIT:
+                    alphabetic += 1
+                    break
+        counts[row, 10], counts[row, 11] = characters, alphabetic
     return counts
 
 
 @kernel
-def _among(code, codes):  # type: ignore[no-untyped-def]
-    at = np.searchsorted(codes, code)
-    return at < len(codes) and codes[at] == code
+def _count_lines(data, start, end, classes, bullets, terminals, dots, counts):  # type: ignore[no-untyped-def]
+    """Fills in the first nine of KEYS."""
+    characters, newlines, hashes, ellipses = 0, 0, 0, 0
+    lines, bulleted, elliptic, terminal, short = 0, 0, 0, 0, 0
+    line_characters, first, last, before, before_that = 0, -1, -1, -1, -1
+    run = 0  # full stops in turn: three are one ellipsis, the next begins anew
+    at = start
+    while at <= end:
+        code, after = np.int64(10), at + 1
+        if at < end:
+            code, after = decode(data, at, end)
+            characters += 1
+            newlines += code == 10
+            hashes += code == 35
+            run = run + 1 if code == 46 else 0
+            if code == 0x2026 or (dots and run == 3):
+                ellipses += 1
+                run = 0
+        if code != 10:
+            line_characters += 1
+            if classes[code] != SPACE:
+                if first < 0:
+                    first = code
+                before_that, before, last = before, last, code
+        else:
+            if last >= 0:
+                lines += 1
+                bulleted += bullets[first]
+                elliptic += last == 0x2026 or (dots and last == 46 and before == 46 and before_that == 46)
+                terminal += terminals[last]
+                short += line_characters <= _SHORT
+            line_characters, first, last, before, before_that = 0, -1, -1, -1, -1
+        at = after
+    counts[0], counts[1], counts[2], counts[3], counts[4] = characters, lines, bulleted, elliptic, terminal
+    counts[5], counts[6], counts[7], counts[8] = short, newlines, hashes, ellipses

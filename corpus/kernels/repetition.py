@@ -48,7 +48,8 @@ def _measure(data, offsets, valid, spans, ends, variant, keys):  # type: ignore[
         if not valid[row]:
             continue
         start, end = offsets[row], offsets[row + 1]
-        characters = _characters(data, start, end)
+        characters = characters_of(data, start, end)
+        is_ascii = characters == end - start
         for level in range(2):  # lines, paragraphs
             hashes, lengths = pieces_of(data, start, end, level + 1)
             repeated, repeated_characters = copies_of(hashes, lengths, variant != 0)
@@ -61,87 +62,122 @@ def _measure(data, offsets, valid, spans, ends, variant, keys):  # type: ignore[
         for word in range(count):
             at, to = start + spans[first + 2 * word], start + spans[first + 2 * word + 1]
             hashes[word] = _hash(data, at, to)
-            lengths[word] = _characters(data, at, to)
-        for n in range(2, 11):
-            result[row, n + 2] = _ngrams(hashes, lengths, n, variant, characters)
+            lengths[word] = to - at if is_ascii else characters_of(data, at, to)
+        _all_ngrams(hashes, lengths, variant, characters, result[row])
     return result
 
 
 @kernel
-def _ngrams(hashes, lengths, n, variant, characters):  # type: ignore[no-untyped-def]
-    """Share of characters in the most frequent n-gram (n < 5), or in repeated n-grams."""
-    grams = len(hashes) - n + 1
-    if grams < 1:
-        return 0.0
-    slots, counts, spare = _count_grams(hashes, n)
-    total = np.int64(0)  # characters of all words
-    for word in range(len(lengths)):
-        total += lengths[word]
-    if n < 5:
-        best = 0
-        for at in range(grams):
-            if counts[slots[at]] > counts[slots[best]]:
-                best = at
-        times = counts[slots[best]]
-        length = lengths[best : best + n].sum()
-        if variant == 0:
-            return times * (length + n - 1) / max(1, characters)
-        return times * length / max(1, total) if times > 1 else 0.0
-    if variant == 0:
-        repeated, at = np.int64(0), 0
-        while at < grams:
-            if spare[slots[at]]:
-                repeated += lengths[at : at + n].sum()
-                at += n
-            else:
-                spare[slots[at]] = True
-                at += 1
-        return repeated / max(1, characters)
-    if variant == 1:
-        covered, repeated = 0, np.int64(0)  # words before `covered` are counted
-        for at in range(grams):
-            if counts[slots[at]] > 1:
-                for word in range(max(at, covered), at + n):
-                    repeated += lengths[word]
-                covered = at + n
-        return repeated / max(1, total)
-    repeated, everything = np.int64(0), np.int64(0)
-    for at in range(grams):
-        length = lengths[at : at + n].sum()
-        everything += length
-        if counts[slots[at]] > 1:
-            repeated += length
-    return repeated / max(1, everything)
+def _all_ngrams(hashes, lengths, variant, characters, result):  # type: ignore[no-untyped-def]
+    """Fills in result[4:13], n = 2 … 10. A run of n words can only be repeated where its first n - 1 are: most are looked at once."""
+    count = len(hashes)
+    before = np.zeros(count + 1, np.int64)  # characters of the words before each
+    for word in range(count):
+        before[word + 1] = before[word] + lengths[word]
+    keys = hashes.copy()
+    slots = np.empty(count, np.int64)
+    live = np.arange(count)
+    size = 16
+    while size < 2 * count:
+        size *= 2
+    table, times = np.empty(size, np.uint64), np.empty(size, np.int64)
+    for n in range(2, 11):
+        grams = count - n + 1
+        if grams < 1:
+            result[n + 2] = 0.0
+            continue
+        slots[:] = -1  # of a run that is not repeated
+        live = _repeated(hashes, n, live, keys, slots, table, times)
+        if n < 5:
+            result[n + 2] = _top(n, live, slots, times, before, variant, characters)
+        elif variant == 0:
+            result[n + 2] = _greedy(n, live, slots, times, before) / max(1, characters)
+        elif variant == 1:
+            result[n + 2] = _covered(n, live, before) / max(1, before[count])
+        else:
+            repeated, everything = np.int64(0), np.int64(0)
+            for at in range(grams):
+                everything += before[at + n] - before[at]
+            for at in live:
+                repeated += before[at + n] - before[at]
+            result[n + 2] = repeated / max(1, everything)
 
 
 @kernel
-def _count_grams(hashes, n):  # type: ignore[no-untyped-def]
-    """Slot of every n-gram in an open hash table, how often each slot was met, and a flag a slot for the caller."""
+def _repeated(hashes, n, live, keys, slots, table, times):  # type: ignore[no-untyped-def]
+    """Of the places ``live``, in order, those whose n words stand at another one too; sets their slots, and how often each was met."""
     grams = len(hashes) - n + 1
     size = 16
-    while size < 2 * grams:
+    while size < 2 * len(live):
         size *= 2
-    keys = np.zeros(size, np.uint64)
-    counts = np.zeros(size, np.int64)
-    slots = np.empty(grams, np.int64)
-    for at in range(grams):
-        key = np.uint64(n)
-        for word in range(at, at + n):
-            key = _mix(np.uint64(key * np.uint64(0x9E3779B97F4A7C15)) ^ hashes[word])
+    times[:size] = 0
+    for at in live:
+        if at >= grams:
+            continue
+        key = _mix(np.uint64(keys[at] * np.uint64(0x9E3779B97F4A7C15)) ^ hashes[at + n - 1])
+        keys[at] = key
         slot = np.int64(key & np.uint64(size - 1))
-        while counts[slot] > 0 and keys[slot] != key:
+        while times[slot] > 0 and table[slot] != key:
             slot = (slot + 1) & (size - 1)
-        keys[slot] = key
-        counts[slot] += 1
+        table[slot] = key
+        times[slot] += 1
         slots[at] = slot
-    return slots, counts, np.zeros(size, np.bool_)
+    kept = np.empty(len(live), np.int64)
+    used = 0
+    for at in live:
+        if at < grams:
+            if times[slots[at]] > 1:
+                kept[used] = at
+                used += 1
+            else:
+                slots[at] = -1
+    return kept[:used]
+
+
+@kernel
+def _top(n, live, slots, times, before, variant, characters):  # type: ignore[no-untyped-def]
+    """Share of characters in the most frequent run of n words, of several the first."""
+    best, most = 0, 1
+    for at in live:
+        if times[slots[at]] > most:
+            best, most = at, times[slots[at]]
+    length = before[best + n] - before[best]
+    if variant == 0:
+        return most * (length + n - 1) / max(1, characters)
+    return most * length / max(1, before[-1]) if most > 1 else 0.0
+
+
+@kernel
+def _greedy(n, live, slots, times, before):  # type: ignore[no-untyped-def]
+    """Characters of the repeated runs that are met from left to right, n words being passed over after each."""
+    repeated, free = np.int64(0), 0  # words before `free` are passed over
+    for at in live:
+        if at < free:
+            continue
+        if times[slots[at]] < 0:
+            repeated += before[at + n] - before[at]
+            free = at + n
+        else:
+            times[slots[at]] = -1  # met
+    return repeated
+
+
+@kernel
+def _covered(n, live, before):  # type: ignore[no-untyped-def]
+    """Characters of the words that lie in a repeated run, each counted once."""
+    repeated, covered = np.int64(0), 0  # words before `covered` are counted
+    for at in live:
+        repeated += before[at + n] - before[max(at, covered)]
+        covered = at + n
+    return repeated
 
 
 @kernel
 def pieces_of(data, start, end, newlines):  # type: ignore[no-untyped-def]
     """Hash and characters of the pieces between runs of at least ``newlines`` newlines; runs at the ends make no piece."""
-    hashes = np.empty(16, np.uint64)
-    lengths = np.empty(16, np.int64)
+    most = (end - start) // (newlines + 1) + 1
+    hashes = np.empty(most, np.uint64)
+    lengths = np.empty(most, np.int64)
     used = 0
     at = start
     while at < end:
@@ -162,11 +198,8 @@ def pieces_of(data, start, end, newlines):  # type: ignore[no-untyped-def]
             else:
                 at += 1
         if begin < stop:
-            if used == len(hashes):
-                hashes = np.concatenate((hashes, np.empty(used, np.uint64)))
-                lengths = np.concatenate((lengths, np.empty(used, np.int64)))
             hashes[used] = _hash(data, begin, stop)
-            lengths[used] = _characters(data, begin, stop)
+            lengths[used] = characters_of(data, begin, stop)
             used += 1
     return hashes[:used], lengths[:used]
 
@@ -189,7 +222,7 @@ def copies_of(hashes, lengths, all_copies):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _characters(data, start, end):  # type: ignore[no-untyped-def]
+def characters_of(data, start, end):  # type: ignore[no-untyped-def]
     """Code points: the bytes that do not continue one."""
     count = np.int64(0)
     for at in range(start, end):
@@ -203,13 +236,30 @@ def _hash(data, start, end):  # type: ignore[no-untyped-def]
     """64 bits of the bytes: eight at a time through murmur3's finalizer, the length mixed in."""
     key = np.uint64(end - start)
     at = start
-    while at < end:
+    while at + 8 <= end:
+        key = _mix(np.uint64(key * np.uint64(0x9E3779B97F4A7C15)) ^ _word64(data, at))
+        at += 8
+    if at < end:
         word = np.uint64(0)
-        for byte in range(min(8, end - at)):
+        for byte in range(end - at):
             word |= np.uint64(data[at + byte]) << np.uint64(8 * byte)
         key = _mix(np.uint64(key * np.uint64(0x9E3779B97F4A7C15)) ^ word)
-        at += 8
     return key
+
+
+@kernel
+def _word64(data, at):  # type: ignore[no-untyped-def]
+    """Eight bytes, little-endian; written out, so that it compiles to one load."""
+    return (
+        np.uint64(data[at])
+        | np.uint64(data[at + 1]) << np.uint64(8)
+        | np.uint64(data[at + 2]) << np.uint64(16)
+        | np.uint64(data[at + 3]) << np.uint64(24)
+        | np.uint64(data[at + 4]) << np.uint64(32)
+        | np.uint64(data[at + 5]) << np.uint64(40)
+        | np.uint64(data[at + 6]) << np.uint64(48)
+        | np.uint64(data[at + 7]) << np.uint64(56)
+    )
 
 
 @kernel

@@ -23,6 +23,12 @@ def buffers(text: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return data, offsets.astype(np.int64), valid
 
 
+def strings(data: np.ndarray, offsets: np.ndarray, valid: np.ndarray) -> pa.Array:
+    """The way back: bytes uint8, offsets int32 (rows + 1,), valid bool (rows,) -> a string array; the bytes must be UTF-8."""
+    mask = None if valid.all() else pa.array(valid).buffers()[1]
+    return pa.Array.from_buffers(pa.string(), len(valid), [mask, pa.py_buffer(offsets), pa.py_buffer(data)])
+
+
 @kernel
 def decode(data, at, end):  # type: ignore[no-untyped-def]
     """The code point that begins at ``at``, and where the next one begins. Arrow guarantees valid UTF-8."""

@@ -12,10 +12,11 @@ from typing import Literal, final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from corpus import document
+from corpus.kernels.cleaning import count_sentences, keep_lines
 from corpus.kernels.lines import TERMINALS
-from corpus.kernels.words import words as segment
 from corpus.step import DocumentStep, Filter, Reason, Rule, judge, reject, step_name
 
 TOO_FEW_SENTENCES = Reason("c4:too_few_sentences", "fewer sentences than the limit are left")
@@ -25,9 +26,10 @@ NO_LINES_LEFT = Reason("c4:no_lines_left", "every line of the page was dropped")
 TOO_FEW_PARAGRAPHS = Reason("c4:too_few_long_lines", "fewer long lines than the limit")
 
 _CITATION = re.compile(r"\[(?:\d{1,4}|edit|citation needed)\]", re.IGNORECASE)
+_JAVASCRIPT = "javascript"
 _POLICY = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
-_SENTENCE_END = re.compile(r"[.!?…](?=[\s\"'”’)\]]|$)|[。！？；｡．։؟۔।॥።፧。។၊။།]")
-_ENDS = tuple(TERMINALS)
+_SENTENCE_ENDS, _CLOSERS = ".!?…", "\"'”’)]"  # a sentence ends with one of these before white space, a closing mark or the end
+_CLOSED = "。！？；｡．։؟۔।॥።፧។၊။།"  # and with one of these wherever it stands
 _FAULTS = ("unpunctuated", "few_words", "long_word", "javascript", "policy")
 
 
@@ -57,21 +59,19 @@ class C4Lines(DocumentStep):
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         name = step_name(type(self))
-        texts = batch["text"].to_pylist()
-        lowered = [(text or "").lower() for text in texts]
-        cleaned = [self._clean(text or "") for text in texts]
-        kept = [text if text is None or not clean[0] else clean[0] for text, clean in zip(texts, cleaned, strict=True)]
-        batch = document.with_text(batch, kept)
-        batch = document.with_signals(
-            batch, {f"c4_{fault}": pa.array([clean[1][at] for clean in cleaned], pa.int32()) for at, fault in enumerate(_FAULTS)}
-        )
-        sentences = [len(_SENTENCE_END.findall(clean[0])) for clean in cleaned]
-        batch = document.with_signals(batch, {"c4_sentences": pa.array(sentences, pa.int32())})
+        texts = [text or "" for text in batch["text"].to_pylist()]
+        lowered = [text.lower() for text in texts]
+        cleaned, dropped = self._clean(texts, lowered)
+        nothing = pc.equal(cleaned, "")
+        batch = document.with_text(batch, pc.if_else(nothing, batch["text"], cleaned))
+        counts = {f"c4_{fault}": pa.array(dropped[:, at], pa.int32()) for at, fault in enumerate(_FAULTS)}
+        counts["c4_sentences"] = pa.array(count_sentences(cleaned, _SENTENCE_ENDS, _CLOSED, _CLOSERS), pa.int32())
+        batch = document.with_signals(batch, counts)
         if self.lorem_ipsum:
             batch = reject(batch, name, LOREM_IPSUM, np.array(["lorem ipsum" in text for text in lowered], dtype=bool))
         if self.curly_brace:
             batch = reject(batch, name, CURLY_BRACE, np.array(["{" in text for text in lowered], dtype=bool))
-        batch = reject(batch, name, NO_LINES_LEFT, np.array([not clean[0] for clean in cleaned], dtype=bool))
+        batch = reject(batch, name, NO_LINES_LEFT, nothing.to_numpy(zero_copy_only=False))
         return judge(batch, name, self.rules())
 
     def rules(self) -> tuple[Rule, ...]:
@@ -85,38 +85,32 @@ class C4Lines(DocumentStep):
             sentences if self.min_sentences is None else self.min_sentences,
         )
 
-    def _clean(self, text: str) -> tuple[str, list[int]]:
-        """The text without the lines that fail, and how many failed each rule (a line counts for the first)."""
-        dropped = [0] * len(_FAULTS)
-        lines = [_CITATION.sub("", line).strip() for line in text.split("\n")]
-        spans = segment(pa.array(lines, pa.string())).value_lengths().to_numpy(zero_copy_only=False) // 2
-        min_words = self._limits()[0]
-        kept = []
-        for line, words in zip(lines, spans, strict=True):
-            if not line:
-                kept.append("")  # paragraphs stay apart
-                continue
-            fault = self._fault(line, int(words), min_words)
-            if fault is None:
-                kept.append(line)
-            else:
-                dropped[fault] += 1
-        return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip(), dropped
+    def _clean(self, texts: list[str], lowered: list[str]) -> tuple[pa.Array, np.ndarray]:
+        """The texts without the lines that fail, and (rows, faults) how many failed each rule (a line counts for the first)."""
+        plain = [_CITATION.sub("", text) if "[" in text else text for text in texts]
+        ends = TERMINALS if self.terminal_punctuation else ""
+        kept, dropped = keep_lines(pa.array(plain, pa.string()), self._limits()[0], self.max_word_length, ends)
+        by_phrase = np.zeros((len(texts), 2), np.int64)
+        lowered = [known if text is old else text.lower() for text, old, known in zip(plain, texts, lowered, strict=True)]
+        suspects = np.array([any(map(text.__contains__, (_JAVASCRIPT, *_POLICY))) for text in lowered], dtype=bool)
+        rows = np.flatnonzero(suspects)
+        changed = [self._without_phrases(kept[row].as_py()) for row in rows.tolist()]
+        by_phrase[rows] = np.array([counts for _, counts in changed], np.int64).reshape(-1, 2)
+        kept = pc.replace_with_mask(kept, pa.array(suspects), pa.array([text for text, _ in changed], pa.string()))
+        return kept, np.concatenate([dropped, by_phrase], axis=1)
 
-    def _fault(self, line: str, words: int, min_words: int) -> int | None:
-        """Index into _FAULTS of the first rule that the line fails."""
-        if self.terminal_punctuation and (not line.endswith(_ENDS) or line.endswith("...")):
-            return 0
-        if words < min_words:
-            return 1
-        if len(line) > self.max_word_length and any(len(word) > self.max_word_length for word in line.split()):
-            return 2
-        lowered = line.lower()
-        if self.drop_javascript and "javascript" in lowered:
-            return 3
-        if self.drop_policy and any(phrase in lowered for phrase in _POLICY):
-            return 4
-        return None
+    def _without_phrases(self, text: str) -> tuple[str, tuple[int, int]]:
+        """The text without the lines that speak of JavaScript or of policies, and how many those were."""
+        stay, scripts, policies = [], 0, 0
+        for line in text.split("\n"):
+            lowered = line.lower()
+            if self.drop_javascript and _JAVASCRIPT in lowered:
+                scripts += 1
+            elif self.drop_policy and any(phrase in lowered for phrase in _POLICY):
+                policies += 1
+            else:
+                stay.append(line)
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(stay)).strip(), (scripts, policies)
 
 
 @final

@@ -4,13 +4,16 @@ GopherQuality(min_words=30)(batch)
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from corpus import document
 from corpus.kernels.lines import BULLETS, line_counts
+from corpus.kernels.phrases import Fold, Phrases, count_phrases, phrases
 from corpus.language.stopwords import stop_words
 from corpus.language.words import CHARACTER
 from corpus.step import Filter, Reason, Rule
@@ -91,7 +94,7 @@ class GopherQuality(Filter):
             "bullet_lines": pa.array(counts["bullet_lines"] / lines),
             "ellipsis_lines": pa.array(counts["ellipsis_lines"] / lines),
             "alphabetic_words": pa.array(counts["alphabetic_words"] / words),
-            "stop_words": pa.array(self._stop_words(batch), pa.int32()),
+            "stop_words": self._stop_words(batch),
         }
 
     def rules(self) -> tuple[Rule, ...]:
@@ -108,17 +111,18 @@ class GopherQuality(Filter):
             Rule(TOO_FEW_STOP_WORDS, "stop_words", "<", self.min_stop_words),
         )
 
-    def _stop_words(self, batch: pa.RecordBatch) -> list[int | None]:
-        """How many stop words of its language each text holds: up to a few are told apart, more make no difference to the rule."""
-        found: list[int | None] = []
-        for text, spans, language in zip(batch["text"].to_pylist(), batch["words"].to_pylist(), batch["language"].to_pylist(), strict=True):
-            listed = stop_words(language)
-            if listed is None or text is None:
-                found.append(None)
-                continue
-            words = _strings(text if self.variant == "datatrove" else text.lower(), spans)
-            found.append(sum(word in listed for word in words) if self.variant == "dolma" else len(listed.intersection(words)))
-        return found
+    def _stop_words(self, batch: pa.RecordBatch) -> pa.Array:
+        """How many stop words of its language each text holds: different ones, or in the variant dolma all."""
+        fold: Fold = "none" if self.variant == "datatrove" else "lower"
+        languages = batch["language"].to_pylist()
+        counts = np.zeros(batch.num_rows, np.int32)
+        known = np.zeros(batch.num_rows, dtype=bool)
+        for language in set(languages):
+            if stop_words(language) is not None:
+                rows = np.array([row for row, told in enumerate(languages) if told == language])
+                words, distinct = count_phrases(batch["text"], batch["words"], _compiled(language, fold), rows, fold)
+                counts[rows], known[rows] = words if self.variant == "dolma" else distinct, True
+        return pa.array(counts, mask=~(known & pc.is_valid(batch["text"]).to_numpy(zero_copy_only=False)))
 
     def _median_lengths(self, batch: pa.RecordBatch) -> np.ndarray:
         medians = [
@@ -128,9 +132,12 @@ class GopherQuality(Filter):
         return np.array(medians, dtype=float)
 
 
+@lru_cache(maxsize=128)
+def _compiled(language: str, fold: Fold) -> Phrases:
+    return phrases([(word,) for word in sorted(stop_words(language) or ())], fold)
+
+
 def _strings(text: str, spans: list[int]) -> list[str]:
-    """Words as strings. Lower-casing may change the length of a text's UTF-8 (İ); then it is split at white space instead."""
+    """Words as strings."""
     utf8 = text.encode()
-    if spans and spans[-1] > len(utf8):
-        return text.split()
-    return [utf8[start:end].decode("utf-8", "ignore") for start, end in zip(spans[::2], spans[1::2], strict=True)]
+    return [utf8[start:end].decode() for start, end in zip(spans[::2], spans[1::2], strict=True)]

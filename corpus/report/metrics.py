@@ -46,6 +46,7 @@ class Metrics:
         self.histograms: dict[str, np.ndarray] = {name: np.zeros(len(edges_of(name)) - 1, np.int64) for name in [LENGTH, *numeric]}
         self.counters: dict[str, Counter[str]] = {}
         self.excerpts: dict[str, list[dict[str, Any]]] = {}
+        self._raw: dict[str, list[dict[str, Any]]] = {}  # excerpts to be, not redacted: never written
 
     def observe_read(self, batch: pa.RecordBatch) -> None:
         """A batch as it leaves the fused pass: columns of ``document.WORKING`` and flat ``signals.*``; text may be null."""
@@ -71,6 +72,7 @@ class Metrics:
             self.counter("pii_spans")[name.removeprefix("pii_")] += pc.sum(values).as_py() or 0
 
     def merge(self, other: Self) -> None:
+        other._settle()
         for name, counts in other.histograms.items():
             self.histograms[name] = self.histograms[name] + counts
         for name, counter in other.counters.items():
@@ -79,6 +81,7 @@ class Metrics:
             self._keep_smallest(outcome, listed)
 
     def to_json(self) -> dict[str, Any]:
+        self._settle()
         return {
             "histograms": {name: counts.tolist() for name, counts in self.histograms.items()},
             "counters": {name: dict(sorted(counter.items())) for name, counter in self.counters.items()},
@@ -114,23 +117,27 @@ class Metrics:
         return self.counters.setdefault(name, Counter())
 
     def _sample(self, batch: pa.RecordBatch, outcomes: list[str], failed: list[Any]) -> None:
-        """The documents with the smallest ranks of each outcome; only what may stay is redacted."""
+        """The documents with the smallest ranks of each outcome, as they are: only what stays to the end is redacted."""
         ids = batch["id"].to_pylist()
         ranks = [hashing.rank(identity, "excerpt") for identity in ids]
-        wanted: dict[str, list[int]] = {}
         for row in np.argsort(np.array(ranks, dtype=np.uint64), kind="stable").tolist():
-            rows = wanted.setdefault(outcomes[row], [])
-            if len(rows) < EXCERPTS:
-                rows.append(row)
-        for outcome, rows in wanted.items():
-            there = self.excerpts.get(outcome, [])
-            worst = there[-1]["rank"] if len(there) == EXCERPTS else None
-            fresh = [_excerpt(batch, row, ranks[row], failed[row]) for row in rows if worst is None or ranks[row] < worst]
-            self._keep_smallest(outcome, fresh)
+            listed = self._raw.setdefault(outcomes[row], [])
+            if len(listed) < EXCERPTS or ranks[row] < listed[-1]["rank"]:
+                self._raw[outcomes[row]] = _smallest([*listed, _raw_excerpt(batch, row, ranks[row], failed[row])])
+
+    def _settle(self) -> None:
+        """Redact the documents that wait, and put them among the excerpts."""
+        for outcome, listed in self._raw.items():
+            self._keep_smallest(outcome, [_redacted(entry) for entry in listed])
+        self._raw = {}
 
     def _keep_smallest(self, outcome: str, listed: list[dict[str, Any]]) -> None:
-        both = {(entry["rank"], entry["id"], entry["excerpt"]): entry for entry in [*self.excerpts.get(outcome, []), *listed]}
-        self.excerpts[outcome] = [both[key] for key in sorted(both)][:EXCERPTS]
+        self.excerpts[outcome] = _smallest([*self.excerpts.get(outcome, []), *listed])
+
+
+def _smallest(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    both = {(entry["rank"], entry["id"], entry["excerpt"]): entry for entry in listed}
+    return [both[key] for key in sorted(both)][:EXCERPTS]
 
 
 def cut(text: str) -> str:
@@ -138,16 +145,18 @@ def cut(text: str) -> str:
     return redact_text(text[:_CUT_CHARACTERS]).encode()[:EXCERPT_BYTES].decode("utf-8", "ignore")
 
 
-def _excerpt(batch: pa.RecordBatch, row: int, rank: int, faults: Any) -> dict[str, Any]:
-    text, url, title = (batch[name][row].as_py() for name in ("text", "url", "title"))
+def _raw_excerpt(batch: pa.RecordBatch, row: int, rank: int, faults: Any) -> dict[str, Any]:
     first = faults[0] if faults else {}
+    told = {name: batch[name][row].as_py() for name in ("id", "url", "title", "language")}
+    text = batch["text"][row].as_py() or ""
+    return {**told, "rank": rank, "value": first.get("value"), "threshold": first.get("threshold"), "excerpt": text[:_CUT_CHARACTERS]}
+
+
+def _redacted(raw: dict[str, Any]) -> dict[str, Any]:
+    url, title = raw["url"], raw["title"]
     return {
-        "rank": rank,
-        "id": batch["id"][row].as_py(),
+        **raw,
         "url": redact_url(url)[:500] if url else None,
         "title": redact_text(title)[:300] if title else None,
-        "language": batch["language"][row].as_py(),
-        "value": first.get("value"),
-        "threshold": first.get("threshold"),
-        "excerpt": cut(text) if text else "",
+        "excerpt": cut(raw["excerpt"]),
     }

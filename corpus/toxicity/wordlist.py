@@ -12,8 +12,11 @@ from functools import lru_cache
 from importlib import resources
 from typing import final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from corpus.kernels.phrases import Phrases, count_phrases, phrases
 from corpus.kernels.words import words as segment
 from corpus.step import Filter, Reason, Rule
 
@@ -38,54 +41,30 @@ class ToxicWords(Filter):
     reasons = (TOO_MANY,)
 
     def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
-        counts: list[int | None] = []
-        fractions: list[float | None] = []
-        for text, spans, language in zip(batch["text"].to_pylist(), batch["words"].to_pylist(), batch["language"].to_pylist(), strict=True):
-            if text is None or spans is None:
-                counts.append(None)
-                fractions.append(None)
-                continue
-            found = _hits(_folded(text, spans), (language or "").split("-")[0])
-            counts.append(found)
-            fractions.append(found / max(1, len(spans) // 2))
-        return {"toxic_words": pa.array(counts, pa.int32()), "toxic_word_fraction": pa.array(fractions, pa.float64())}
+        languages = [(language or "").partition("-")[0] for language in batch["language"].to_pylist()]
+        counts = np.zeros(batch.num_rows, np.int32)
+        for language in set(languages):
+            rows = np.array([row for row, told in enumerate(languages) if told == language])
+            counts[rows] = count_phrases(batch["text"], batch["words"], entries(language), rows, "casefold")[0]
+        words = np.diff(batch["words"].offsets.to_numpy()) // 2
+        missing = pc.is_null(batch["words"]).to_numpy(zero_copy_only=False)
+        return {"toxic_words": pa.array(counts, mask=missing), "toxic_word_fraction": pa.array(counts / np.maximum(words, 1), mask=missing)}
 
     def rules(self) -> tuple[Rule, ...]:
         return (Rule(TOO_MANY, "toxic_word_fraction", ">", self.max_fraction),)
 
 
-def _hits(found: list[str], language: str) -> int:
-    """How many words belong to an entry of the lists."""
-    first_words = entries(language)
-    if first_words.keys().isdisjoint(found):
-        return 0
-    hits = at = 0
-    while at < len(found):
-        length = next((len(entry) for entry in first_words.get(found[at], ()) if tuple(found[at : at + len(entry)]) == entry), 0)
-        hits += length
-        at += max(1, length)
-    return hits
-
-
 @lru_cache(maxsize=64)
-def entries(language: str) -> dict[str, tuple[tuple[str, ...], ...]]:
-    """First word -> the entries (as words) that begin with it, the longest first; of the language and of English."""
+def entries(language: str) -> Phrases:
+    """The entries of the language and of English, each as the words that it is segmented into, case-folded."""
     folder = resources.files("corpus.resources.toxicity.ldnoobw")
-    found: dict[str, set[tuple[str, ...]]] = {}
-    for code in {language, _ALWAYS}:
-        file = folder.joinpath(f"{code}.txt")
-        if not code or not file.is_file():
-            continue
-        for line in file.read_text(encoding="utf-8").splitlines():
-            text = unicodedata.normalize("NFC", line.strip())
-            spans = segment(pa.array([text]))[0].as_py()
-            entry = tuple(_folded(text, spans))
-            if entry:
-                found.setdefault(entry[0], set()).add(entry)
-    return {first: tuple(sorted(listed, key=lambda entry: (-len(entry), entry))) for first, listed in found.items()}
+    files = [folder.joinpath(f"{code}.txt") for code in sorted({language, _ALWAYS} - {""})]
+    lines = {line.strip() for file in files if file.is_file() for line in file.read_text(encoding="utf-8").splitlines()}
+    texts = [unicodedata.normalize("NFC", line) for line in lines]
+    found = {_words(text.encode(), spans) for text, spans in zip(texts, segment(pa.array(texts, pa.string())).to_pylist(), strict=True)}
+    return phrases(sorted(found - {()}), "casefold")
 
 
-def _folded(text: str, spans: list[int]) -> list[str]:
+def _words(utf8: bytes, spans: list[int]) -> tuple[str, ...]:
     """The words, case-folded."""
-    utf8 = text.encode()
-    return [utf8[start:end].decode().casefold() for start, end in zip(spans[::2], spans[1::2], strict=True)]
+    return tuple(utf8[start:end].decode().casefold() for start, end in zip(spans[::2], spans[1::2], strict=True))

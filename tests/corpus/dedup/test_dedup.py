@@ -107,6 +107,12 @@ def least_of_component(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return least
 
 
+@pytest.mark.parametrize(("threshold", "permutations"), [(0.7, 112), (0.5, 64), (0.85, 64), (0.3, 16)])
+def test_bands_and_rows_are_those_of_datasketch(threshold: float, permutations: int) -> None:
+    index = MinHashLSH(threshold=threshold, num_perm=permutations)
+    assert NearDuplicates(threshold=threshold, permutations=permutations).layout() == (index.b, index.r)
+
+
 def test_pairs_are_those_of_datasketch(table: Table, work: Work) -> None:
     """Of the pairs that MinHashLSH proposes and whose signatures agree beyond the threshold, as many as have their components and bests."""
     draw = np.random.default_rng(5)

@@ -1,0 +1,78 @@
+"""MinHash signatures of real texts: ours beside datasketch's `update_batch` with xxHash32 and the scheme affine32, value for value equal.
+
+python -m tests.benchmarks.run signatures
+python -m tests.benchmarks.signatures ours build/bench/texts/documents
+"""
+
+import json
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+from datasketch import MinHash
+
+from corpus.dedup.minhash import hash_values
+from corpus.kernels.shingles import signatures
+from corpus.kernels.words import words
+from tests.benchmarks.pages import texts
+from tests.benchmarks.sides import compared, interleaved, ours, told
+
+NGRAM, PERMUTATIONS, SEED = 5, 112, 1
+
+
+def measure(rounds: int) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {}
+
+    def of(side: str) -> float:
+        found[side] = told(ours("tests.benchmarks.signatures", side, texts()))
+        return float(found[side]["seconds"])
+
+    times = interleaved({side: lambda side=side: of(side) for side in ("ours", "datasketch")}, rounds)  # type: ignore[misc]
+    assert found["ours"]["digest"] == found["datasketch"]["digest"], "the hash values differ"
+    return compared("signatures: words to 112 values", "MB of text/s", found["ours"]["megabytes"], times)
+
+
+def _texts(folder: str) -> pa.Array:
+    """One in four, with words enough for a shingle: datasketch takes its time."""
+    column = pq.read_table(folder, columns=["text"])["text"].combine_chunks().take(pa.array(range(0, pq.read_table(folder).num_rows, 4)))
+    return column.filter(pa.array(np.diff(words(column).offsets.to_numpy()) // 2 >= NGRAM))
+
+
+def _ours(column: pa.Array, spans: pa.ListArray) -> np.ndarray:
+    return hash_values(signatures(column, spans, np.full(len(column), NGRAM), PERMUTATIONS, SEED))
+
+
+def _theirs(column: pa.Array, spans: pa.ListArray) -> np.ndarray:
+    values = []
+    for text, offsets in zip(column.to_pylist(), spans.to_pylist(), strict=True):
+        utf8 = text.encode()
+        folded = bytes(byte + 32 if 65 <= byte <= 90 else byte for byte in utf8) if not text.isascii() else utf8.lower()
+        found = [folded[start:end] for start, end in zip(offsets[::2], offsets[1::2], strict=True)]
+        made = MinHash(num_perm=PERMUTATIONS, seed=SEED, hashfunc=xxhash.xxh32_intdigest, scheme="affine32")
+        made.update_batch([b" ".join(found[at : at + NGRAM]) for at in range(len(found) - NGRAM + 1)])
+        values.append(made.hashvalues)
+    return np.array(values)
+
+
+def main(side: str, folder: str) -> None:
+    """Print seconds, megabytes, and a digest of the values. Segmentation is done before, for both."""
+    column = _texts(folder)
+    spans = words(column)
+    sign = _ours if side == "ours" else _theirs
+    sign(column[:2], spans[:2])  # compiled, imported, warm
+    started = time.process_time()
+    values = sign(column, spans)
+    seconds = time.process_time() - started
+    print(
+        json.dumps(
+            {"seconds": seconds, "megabytes": column.nbytes / 1e6, "digest": xxhash.xxh3_64_hexdigest(values.astype("<u4").tobytes())}
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
