@@ -17,6 +17,7 @@ from corpus.kernels.compiled import kernel
 
 AT, DOT, IPV4, HEX, DIGITS, IBAN, CODE, SECRET, LABEL, STREET, SUFFIX, PLACE, ZIP, DEGREE = range(14)
 CLASSES = 14
+PROVIDER = 14  # no class but a mark: words that make a DOT of the word ``at`` before them
 STREET_REACH = 90  # characters from a digit of a house's number to the word for its street
 _GAP = 3  # characters between two digits of one number
 _MIN_DIGITS = 7
@@ -171,6 +172,9 @@ def _word(data, at, start, end, mask, reaches, out, found, last, row, character,
         byte = _byte(data, place, start, end)
         if byte == 40 or byte == 91 or byte == 123 or byte == 60:  # ``at`` in brackets
             found = _emit(out, found, last, row, DOT, character, character + 1, reaches)
+        fifth, sixth = _byte(data, at + 4, start, end), _byte(data, at + 5, start, end)
+        if mask[_hash(_byte(data, at + 3, start, end), fifth, sixth, _byte(data, at + 6, start, end))] >> PROVIDER & 1:
+            found = _emit(out, found, last, row, DOT, character, character + 1, reaches)
     return found
 
 
@@ -258,7 +262,4 @@ def _is_decimal(data, at, end):  # type: ignore[no-untyped-def]
     """A point with four digits behind it."""
     if at + 4 >= end:
         return False
-    for place in range(at + 1, at + 5):
-        if not _is_digit(data[place]):
-            return False
-    return True
+    return _is_digit(data[at + 1]) and _is_digit(data[at + 2]) and _is_digit(data[at + 3]) and _is_digit(data[at + 4])

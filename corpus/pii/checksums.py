@@ -167,7 +167,9 @@ def dated_luhn(digits: str) -> bool:
 def finnish_code(text: str) -> bool:
     """Henkilötunnus: day, month, year, century sign, serial, and a check character modulo 31."""
     number = text[:6] + text[7:10]
-    return 1 <= int(text[:2]) <= 31 and 1 <= int(text[2:4]) <= 12 and "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(number) % 31] == text[10].upper()
+    return (
+        1 <= int(text[:2]) <= 31 and 1 <= int(text[2:4]) <= 12 and "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(number) % 31] == text[10].upper()
+    )
 
 
 def norwegian_number(digits: str) -> bool:

@@ -35,6 +35,7 @@ _ASSIGNED = re.compile(
     re.IGNORECASE,
 )
 _IN_URL = re.compile(r"://[^\s/:@]{1,64}:([^\s/:@]{3,200})@")
+_PLACEHOLDERS = frozenset(("pass", "password", "passwd", "pwd", "pw", "secret", "token", "xxx", "xxxx", "xxxxx", "example"))  # of manuals
 _REDIRECT = re.compile(r"^(?:os\.|process\.|env\.|get|config|self\.|this\.|\w{1,40}\()", re.IGNORECASE)  # code that reads it elsewhere
 _ENTROPY_BITS = 3.0  # a character: words of eight letters lie below 2.8, random keys above 3.2
 
@@ -52,7 +53,8 @@ def credentials(text: str, start: int, end: int) -> Iterator[Span]:
 def url_passwords(text: str, start: int, end: int) -> Iterator[Span]:
     """``https://user:password@host``"""
     for found in _IN_URL.finditer(text, start, end):
-        yield Span(CREDENTIAL, *found.span(1))
+        if found.group(1).lower() not in _PLACEHOLDERS:
+            yield Span(CREDENTIAL, *found.span(1))
 
 
 def is_random(value: str) -> bool:

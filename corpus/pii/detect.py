@@ -1,7 +1,7 @@
 """Finds personal data in text: spans with a kind, by bounded patterns whose finds are then validated.
 
-A pattern only proposes; a check digit, ``ipaddress``, ``phonenumbers`` or a word before it decides. One pass over the UTF-8 bytes says where
-a pattern could match at all (corpus.kernels.anchors), and only there does Python look: pages without such places cost nothing more.
+A pattern only proposes; a check digit, ``ipaddress``, ``phonenumbers`` or a word before it decides. One pass over the UTF-8 bytes says
+where a pattern could match at all (corpus.kernels.anchors), and only there does Python look: pages without such places cost no more.
 ``find_plain`` runs the same patterns over all of the text; tests hold the two equal.
 
     find("Write to anna@example.com") -> [Span("email", 9, 25)]
@@ -18,8 +18,25 @@ from corpus.kernels import anchors
 from corpus.kernels.folding import Folded, fold
 from corpus.pii import credentials, labels, mail, national_ids, network, payments, phones, places
 from corpus.pii.kinds import (
-    ADDRESS, BIRTH_DATE, CARD, COORDINATES, CREDENTIAL, DRIVING_LICENCE, EMAIL, HANDLE, IBAN, IP_PRIVATE, IPV4, IPV6, KINDS, MAC,
-    NATIONAL_ID, PASSPORT, PHONE, SOUGHT, Span,
+    ADDRESS,
+    BIRTH_DATE,
+    CARD,
+    COORDINATES,
+    CREDENTIAL,
+    DRIVING_LICENCE,
+    EMAIL,
+    HANDLE,
+    IBAN,
+    IP_PRIVATE,
+    IPV4,
+    IPV6,
+    KINDS,
+    MAC,
+    NATIONAL_ID,
+    PASSPORT,
+    PHONE,
+    SOUGHT,
+    Span,
 )  # fmt: skip
 
 Finder = Callable[[str, int, int], Iterator[Span]]
@@ -38,13 +55,7 @@ FINDERS: dict[int, tuple[int, int, tuple[tuple[Finder, tuple[str, ...]], ...]]] 
     anchors.LABEL: (
         0,
         0,
-        (
-            (labels.passports, (PASSPORT,)),
-            (labels.driving_licences, (DRIVING_LICENCE,)),
-            (labels.birth_dates, (BIRTH_DATE,)),
-            (labels.labelled_mac_addresses, (MAC,)),
-            (national_ids.labelled, (NATIONAL_ID,)),
-        ),
+        ((labels.labelled, (PASSPORT, DRIVING_LICENCE, BIRTH_DATE, MAC, NATIONAL_ID)),),
     ),
     anchors.STREET: (anchors.STREET_REACH + 8, 0, ((places.numbered_streets, (ADDRESS,)),)),
     anchors.SUFFIX: (110, 160, ((places.named_streets, (ADDRESS,)),)),
@@ -54,24 +65,31 @@ FINDERS: dict[int, tuple[int, int, tuple[tuple[Finder, tuple[str, ...]], ...]]] 
 }
 # How the words begin that the patterns of a class cannot match without; three bytes or more, four are looked at.
 _WORDS = {
-    anchors.DOT: ("arroba", "arobase", "dot", "punto", "punkt", "ponto", "gmail", "googlemail", "yahoo", "hotmail", "outlook", "icloud",
-                  "protonmail", "gmx", "aol"),
-    anchors.SECRET: ("AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github", "glpat", "xox", "sk_", "rk_", "whsec", "AIza", "ya29",
+    anchors.DOT: ("arroba", "arobase", "dot"),
+    anchors.PROVIDER: ("gmail", "googlemail", "yahoo", "hotmail", "outlook", "icloud", "protonmail"),
+    anchors.SECRET: ("AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github", "glpat", "xox", "sk_", "rk_", "whsec", "AIza",
+            "ya29",
                      "GOCSPX", "sk-", "hf_", "npm_", "pypi-", "dop_v1", "SG.", "shpat", "shpca", "shppa", "shpss", "key-", "pass", "pwd",
                      "contrase", "mot de", "api", "secret", "access", "auth", "client", "private", "bearer", "token", "eyJ"),
     anchors.LABEL: ("pass", "reisepass", "pasaporte", "paspoort", "paszport", "driv", "licen", "dl ", "dln", "führer", "fuehrer", "fuhrer",
-                    "permi", "patente", "rijbewijs", "birth", "born", "date", "dob", "d.o", "do.b", "geb", "née", "né ", "nee ", "né(", "née(",
-                    "fecha", "nacid", "data", "nato", "nata", "nascid", "urodzon", "mac", "bssid", "hwaddr", "national", "nino", "ni n"),
-    anchors.STREET: ("street", "st ", "st.", "st,", "st\n", "str.", "avenue", "ave", "road", "rd ", "rd.", "rd,", "rd\n", "boulevard", "blvd",
-                     "lane", "ln ", "ln.", "ln,", "ln\n", "drive", "dr ", "dr.", "dr,", "dr\n", "crescent", "terrace", "parkway", "pkwy", "court",
-                     "ct ", "ct.", "ct,", "ct\n", "place", "pl ", "pl.", "pl,", "pl\n", "square", "sq ", "sq.", "sq,", "sq\n", "way", "circle",
+                    "permi", "patente", "rijbewijs", "birth", "born", "date", "dob", "d.o", "do.b", "geb", "née", "né ", "nee ", "né(",
+                    "née(",
+                    "fecha", "nacid", "data", "nato", "nata", "nascid", "urodzon", "mac ", "mac:", "mac=", "mac#", "mac\n", "mac\t",
+                    "bssid", "hwaddr", "national", "nino", "ni n"),
+    anchors.STREET: ("street", "st ", "st.", "st,", "st\n", "str.", "avenue", "ave", "road", "rd ", "rd.", "rd,", "rd\n", "boulevard",
+            "blvd",
+                     "lane", "ln ", "ln.", "ln,", "ln\n", "drive", "dr ", "dr.", "dr,", "dr\n", "crescent", "terrace", "parkway",
+                     "pkwy", "court",
+                     "ct ", "ct.", "ct,", "ct\n", "place", "pl ", "pl.", "pl,", "pl\n", "square", "sq ", "sq.", "sq,", "sq\n", "way",
+                     "circle",
                      "cir", "highway", "hwy", "close", "gardens", "grove", "row", "walk", "mews", "hill", "trail", "rue", "bd ", "bd.",
                      "impasse", "allée", "chemin", "quai", "av.", "route", "cours", "passage"),
     anchors.PLACE: ("via", "piazza", "corso", "largo", "calle", "c/ ", "aven", "avda", "avd.", "plaza", "paseo", "rua", "travessa", "praça",
                     "ul.", "al.", "os.", "pl.", "p.o", "p o", "po box", "p. o", "psc", "unit", "apt", "suite", "ste.", "postfach"),
 }  # fmt: skip
 _SUFFIXES = (
-    "straße", "strasse", "str.", "gasse", "allee", "straat", "laan", "gracht", "plein", "steenweg", "gatan", "vägen", "vej", "veien", "katu",
+    "straße", "strasse", "str.", "gasse", "allee", "straat", "laan", "gracht", "plein", "steenweg", "gatan", "vägen", "vej", "veien",
+    "katu",
     "weg", "platz", "ring", "damm", "ufer", "hof", "park", "kade", "singel", "dijk", "Straße", "Strasse", "Str.", "Allee", "Gasse",
 )  # fmt: skip
 

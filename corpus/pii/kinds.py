@@ -42,3 +42,8 @@ def beginning(pattern: re.Pattern[str], text: str, start: int, end: int) -> Iter
     for at in range(start, min(end, len(text))):
         if found := pattern.match(text, at):
             yield found
+
+
+def is_alone(text: str, start: int, end: int) -> bool:
+    """No digit stands one character before or behind: a number spelt out digit by digit is told from a row of a table."""
+    return not (text[max(0, start - 2) : max(0, start - 1)].isdigit() or text[end + 1 : end + 2].isdigit())

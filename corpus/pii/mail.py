@@ -12,14 +12,17 @@ from corpus.pii.kinds import EMAIL, HANDLE, Span
 
 _EMAIL = re.compile(r"(?<![\w.+%-])\w[\w.+%'-]{0,63}@(?:\w(?:[\w-]{0,61}\w)?\.){1,8}[^\W\d_]{2,24}(?![\w-])")
 _SPACED = re.compile(
-    r"(?<![\w.+%@-])(\w[\w.+-]{0,63})(?: @ ?| ?@ )(\w[\w-]{0,61}(?:(?: ?\. ?)\w[\w-]{0,61}){0,3} ?\. ?[A-Za-z]{2,10})(?![\w@-])"
+    r"(?<![\w.+%@-])(\w[\w.+-]{0,63})(?: @ ?| ?@ | ?[\[({<] ?@ ?[\])}>] ?)(\w[\w-]{0,61}(?:(?: ?\. ?)\w[\w-]{0,61}){0,3}"
+    r" ?\. ?[A-Za-z]{2,10})(?![\w@-])"
 )
+_SPACE_BESIDE = re.compile(r"[ (\[{<]@|@ ")
+_IN_BRACKETS = re.compile(r"[\[({<] ?@")
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp")  # for screens of twice the density: logo@2x.png
 _MACHINES = ("git@", "hg@", "svn@")  # how a repository is cloned
 
 _LOCAL = r"(?<![\w.+-])(?P<local>\w[\w.+-]{0,63}(?:(?: dot |\s?[\[({<]dot[\])}>]\s?)\w[\w+-]{0,63}){0,3})"
 _LABEL = r"[^\W_][\w-]{0,61}"
-_BRACKETED_AT = r"\s{0,2}[\[({<]\s?(?:at|@|arroba|arobase)\s?[\])}>]\s{0,2}"
+_BRACKETED_AT = r"\s{0,2}[\[({<]\s?(?:at|arroba|arobase)\s?[\])}>]\s{0,2}"
 _BRACKETED_DOT = r"\s{0,2}[\[({<]\s?(?:dot|\.|punkt|punto|ponto|point)\s?[\])}>]\s{0,2}"
 _WORD_DOT = r"\s(?:dot|punkt|punto|ponto)\s"
 _TOP = r"(?P<top>[A-Za-z]{2,10})(?![\w-])"
@@ -28,18 +31,19 @@ _BRACKETED = re.compile(
     re.IGNORECASE,
 )
 _WORDS = re.compile(
-    rf"{_LOCAL}\s(?:at|arroba)\s(?P<domain>{_LABEL})(?:(?:{_BRACKETED_DOT}|{_WORD_DOT}|\.){_LABEL}){{0,3}}(?:{_BRACKETED_DOT}|{_WORD_DOT}){_TOP}",
+    rf"{_LOCAL}\s(?:at\s(?P<domain>{_LABEL})(?:(?:{_WORD_DOT}|\.){_LABEL}){{0,3}}(?:\s{{0,2}}[\[({{<]\s?dot\s?[\])}}>]\s{{0,2}}|\sdot\s)"
+    rf"|arroba\s(?P<dominio>{_LABEL})(?:(?:{_WORD_DOT}|\.){_LABEL}){{0,3}}(?:{_BRACKETED_DOT}|{_WORD_DOT}|\.)){_TOP}",
     re.IGNORECASE,
 )
 _PROVIDER = re.compile(
-    rf"{_LOCAL} at (?P<domain>gmail|googlemail|yahoo|hotmail|outlook|icloud|protonmail|gmx|aol)\.(?P<top>com|de|net|fr|org|me|co\.uk)(?![\w-])",
+    rf"{_LOCAL} at (?P<domain>gmail|googlemail|yahoo|hotmail|outlook|icloud|protonmail)\.(?P<top>com|de|net|fr|org|me|co\.uk)(?![\w-])",
     re.IGNORECASE,
 )
-_TOPS = frozenset(
-    "com org net edu gov mil int info biz io co me dev app eu uk us ca au nz ie de at ch fr be nl lu es pt it gr se no dk fi is pl cz sk hu ro"
-    " bg hr si rs ua ru tr il in cn jp kr tw hk sg my id th vn ph br ar mx cl za ng ke eg ae sa".split()
+_TOPS = re.compile(
+    "(?:com|org|net|edu|gov|mil|int|info|biz|io|co|me|dev|app|eu|uk|us|ca|au|nz|ie|de|at|ch|fr|be|nl|lu|es|pt|it|gr|se|no|dk|fi|is|pl|cz|sk|hu|ro|"
+    "bg|hr|si|rs|ua|ru|tr|il|in|cn|jp|kr|tw|hk|sg|my|id|th|vn|ph|br|ar|mx|cl|za|ng|ke|eg|ae|sa)"
 )
-_NO_NAMES = frozenset("the a an this that these those our your my his her its their look at us me you it is was available be or and".split())
+_NO_NAMES = re.compile("(?:the|a|an|this|that|these|those|our|your|my|his|her|its|their|look|at|us|me|you|it|is|was|available|be|or|and)")
 _MAIL_WORD = re.compile(r"(?:mail|contact|write|reach|email|e-mail|message)\W{0,3}(?:\w{1,12}\W{1,3}){0,3}$", re.IGNORECASE)
 _NEAR = 40
 
@@ -51,9 +55,13 @@ def emails(text: str, start: int, end: int) -> Iterator[Span]:
     for found in _EMAIL.finditer(text, start, end):
         if not found.group().lower().endswith(_PICTURES) and not found.group().startswith(_MACHINES):
             yield Span(EMAIL, found.start(), found.end())
+    if not _SPACE_BESIDE.search(text, start, end):
+        return
     for found in _SPACED.finditer(text, start, end):
         top = found.group(2).rpartition(".")[2].strip().lower()
-        if top in _TOPS and (re.search(r"[\d._]", found.group(1)) or " ." in found.group(2) or ". " in found.group(2)):
+        if _TOPS.fullmatch(top) and (
+            _IN_BRACKETS.search(found.group()) or re.search(r"[\d._]", found.group(1)) or " ." in found.group(2) or ". " in found.group(2)
+        ):
             yield Span(EMAIL, found.start(), found.end())
 
 
@@ -62,13 +70,13 @@ def hidden_emails(text: str, start: int, end: int) -> Iterator[Span]:
     for pattern in (_BRACKETED, _WORDS, _PROVIDER):
         for found in pattern.finditer(text, start, end):
             local = found["local"].lower()
-            if found["top"].lower() not in _TOPS and pattern is not _PROVIDER:
+            if not _TOPS.fullmatch(found["top"].lower()) and pattern is not _PROVIDER:
                 continue
-            if pattern is not _BRACKETED and (local in _NO_NAMES or found["domain"].lower() in _NO_NAMES):
+            if pattern is not _BRACKETED and (_NO_NAMES.fullmatch(local) or _NO_NAMES.fullmatch((found["domain"] or "").lower())):
                 continue
-            if pattern is _PROVIDER and not re.search(r"[\d._]", local):
-                if not _MAIL_WORD.search(text, max(0, found.start() - _NEAR), found.start()):
-                    continue
+            before = max(0, found.start() - _NEAR), found.start()
+            if pattern is _PROVIDER and not re.search(r"[\d._]", local) and not _MAIL_WORD.search(text, *before):
+                continue
             yield Span(EMAIL, found.start(), found.end())
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import final
 
 from corpus.pii import checksums
-from corpus.pii.kinds import NATIONAL_ID, Span, beginning
+from corpus.pii.kinds import NATIONAL_ID, Span
 
 _BEFORE = r"(?<![\w.,/+-])"
 _AFTER = r"(?!\w|[.,/-]\w)"
@@ -74,11 +74,6 @@ CODES = (
         "national insurance|nino|ni n|ni:",
     ),
 )
-# With spaces between its pairs a British number holds no such word: it is sought from its label.
-_SPACED_NINO = re.compile(
-    r"(?<![A-Za-z])(?:national insurance|nino|ni n)[^\n]{0,30}?(?<!\w)((?:[ABCEGHJ-PRSTW-Z][ABCEGHJ-NPRSTW-Z]) ?[0-9]{2} [0-9]{2} [0-9]{2} ?[A-D])(?!\w)",
-    re.IGNORECASE,
-)
 
 
 def numbers(text: str, start: int, end: int) -> Iterator[Span]:
@@ -87,11 +82,6 @@ def numbers(text: str, start: int, end: int) -> Iterator[Span]:
 
 def codes(text: str, start: int, end: int) -> Iterator[Span]:
     yield from _matches(CODES, text, start, end)
-
-
-def labelled(text: str, start: int, end: int) -> Iterator[Span]:
-    for found in beginning(_SPACED_NINO, text, start, end):
-        yield Span(NATIONAL_ID, *found.span(1))
 
 
 def _matches(shapes: tuple[Shape, ...], text: str, start: int, end: int) -> Iterator[Span]:

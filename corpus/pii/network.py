@@ -11,11 +11,13 @@ from corpus.pii.kinds import IP_PRIVATE, IPV4, IPV6, MAC, Span
 
 _IPV4 = re.compile(r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\w|\.[0-9]|-[A-Za-z])")
 _VERSION_BEFORE = re.compile(
-    r"(?:versions?|release|rev(?:ision)?|\bver\.?|\bv\.?|section|chapter|rule|clause|article|§|firmware|build|driver|sdk|patch|kernel|oid"
+    r"(?:versions?|release|rev(?:ision)?|\bver\.?|\bv\.?|section|chapter|rule|clause|article|exhibit|appendix|annex|schedule|figure|table|item|§|firmware|build|driver|sdk|patch|kernel|oid"
     r"|[A-Za-z]/)[\s:#=-]{0,3}v?$",
     re.IGNORECASE,
 )
-_ADDRESS_BEFORE = re.compile(r"(?:\bips?\b|address|server|dns|host|ping|from|client|gateway|resolver|://)\W{0,3}(?:\w{1,8}\W{1,3}){0,2}$", re.IGNORECASE)
+_ADDRESS_BEFORE = re.compile(
+    r"(?:\bips?\b|address|server|dns|host|ping|from|client|gateway|resolver|://)\W{0,3}(?:\w{1,8}\W{1,3}){0,2}$", re.IGNORECASE
+)
 _IPV6 = re.compile(
     r"(?<![\w:.])(?=[0-9A-Fa-f:]{0,35}::|(?:[0-9A-Fa-f]{1,4}:){5})[0-9A-Fa-f:]{2,39}(?:(?<=:)(?:[0-9]{1,3}\.){3}[0-9]{1,3})?(?![\w:])"
 )

@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator
 
 from corpus.pii import checksums
-from corpus.pii.kinds import CARD, IBAN, Span
+from corpus.pii.kinds import CARD, IBAN, Span, is_alone
 
 # Both look ahead only, so that a number in front ("2024 4111 1111 …") does not swallow the beginning of another.
 _IBAN = re.compile(r"(?<![A-Za-z0-9])(?=([A-Za-z]{2}[0-9]{2}(?:[ .-]?[A-Za-z0-9]{1,4}){3,8})(?![A-Za-z0-9]))")
 _CARD = re.compile(r"(?<![\w.,+/=-])(?=([0-9](?:[ .-]{0,2}[0-9]){11,18})(?!\w|[.,-][0-9]))")
+_SPELT_OUT = re.compile(r"[0-9](?:[ .-][0-9]){11}")
 _CARD_LENGTHS = (16, 15, 14, 19, 13, 12, 18, 17)
 _CARD_WORD = re.compile(r"(?:card|\bcc\b|visa|master|maestro|amex|karte|carte|tarjeta|cart[aã]o|carta)\b", re.IGNORECASE)
 _OTHER_NUMBER = re.compile(
@@ -45,6 +46,8 @@ def cards(text: str, start: int, end: int) -> Iterator[Span]:
             if not behind or text[behind : behind + 1].isdigit():
                 continue
             number = digits[:length]
+            if _SPELT_OUT.match(text, found.start(), behind) and not is_alone(text, found.start(), behind):
+                break
             if checksums.card(number) or (checksums.rare_card(number) and _CARD_WORD.search(text, *before)):
                 if not _OTHER_NUMBER.search(text, *before):
                     yield Span(CARD, found.start(), behind)

@@ -11,16 +11,18 @@ from functools import lru_cache
 
 import phonenumbers
 
-from corpus.pii.kinds import PHONE, Span
+from corpus.pii.kinds import PHONE, Span, is_alone
 
 _PHONE = re.compile(
-    r"(?<![\w/=&%#$€£¥@+-])(?<![0-9][.,])(?:\(?(?:\+|00) ?)?\(?[0-9](?:[ .\-/()]{0,3}[0-9]){6,16}(?P<extension> ?(?:x|ext\.?|durchwahl) ?[0-9]{1,6})?"
-    r"(?![\w/=%]|[.,-][0-9])",
+    r"(?<![\w/=&%#$€£¥@+-])(?<![0-9][.,])(?:\(?(?:\+|00) ?)?\(?[0-9](?:[ .\-/()]{0,3}[0-9]){6,16}"
+    r"(?P<extension> ?(?:x|ext\.?|durchwahl) ?[0-9]{1,6})?"
+    r"(?![\w/=%]|[.,:-][0-9])",
     re.IGNORECASE,
 )
 _WORD = re.compile(
     r"(?:phone|\btel\b|tel\.|telefon|telephone|tele[fp]|fon\b|fax|mobil|cell|\bcall|dial|whatsapp|handy|rufnummer|hotline|\btext me|"
-    r"\bring\b|\bsms\b|\bdesk|answering|messages? to|тел|факс|电话|電話|هاتف|فون|फ़ोन|फोन|दूरभाष|tél|móvil|celular)\w{0,12}(?:\W{0,4}(?:no|number|nr|num|me|us|him|her|them|on|at|"
+    r"\bring\b|\bsms\b|\bdesk\b|answering|messages? to|тел|факс|电话|電話|هاتف|فون|फ़ोन|फोन|दूरभाष|tél|móvil|celular)"
+    r"\w{0,12}(?:\W{0,4}(?:no|number|nr|num|me|us|him|her|them|on|at|"
     r"is|to|my|free|line|changed|has|new|now|or|the|work|home|was)\b\.?){0,5}\W{0,8}$",
     re.IGNORECASE,
 )
@@ -32,15 +34,18 @@ _OTHER_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _DATE_LIKE = re.compile(
-    r"^\(?(?:(?:19|20)[0-9]{2}[ .\-/]{1,2}[0-9]{1,2}[ .\-/]{1,2}[0-9]{1,2}(?![0-9])|[0-9]{1,2}[ .\-/]{1,2}[0-9]{1,2}[ .\-/]{1,2}(?:19|20)[0-9]{2}"
+    r"^\(?(?:(?:19|20)[0-9]{2}[ .\-/]{1,2}[0-9]{1,2}[ .\-/]{1,2}[0-9]{1,2}(?![0-9])"
+    r"|[0-9]{1,2}[ .\-/]{1,2}[0-9]{1,2}[ .\-/]{1,2}(?:19|20)[0-9]{2}"
     r"(?![0-9])|(?:1[5-9]|20)[0-9]{2}[ .\-/()]{1,3}(?:1[5-9]|20)[0-9]{2}(?![0-9])|(?:19|20)[0-9]{6}(?![0-9]))"
 )
+_SHORT_DATE = re.compile(r"^[0-3]?[0-9][.\-/][0-3]?[0-9][.\-/][0-9]{2}(?![0-9])")
 _RESERVED_US = re.compile(r"^1?[2-9][0-9]{2}55501[0-9]{2}$")  # 555-0100 to 555-0199: fiction, which phonenumbers holds for invalid
 _US = re.compile(r"^(?:(?:00)?1[ .-])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[ .-]{1,2})[2-9][0-9]{2}[ .-][0-9]{4}$")
 _US_SPACED = re.compile(r"^(?:1 )?[2-9][0-9]{2} [2-9][0-9]{2} [0-9]{4}$")
 _SPELT_OUT = re.compile(r"^\+?[0-9](?:[ .-][0-9]){9,12}$")  # one digit after the other, to hide it
 _TRUNK = re.compile(r"^\(?0[0-9]{1,5}\)?[ /.-]{1,3}[0-9]{2,8}(?:[ .-][0-9]{1,6}){0,4}$")
 _AREA = re.compile(r"^\((?!19|20)[0-9]{2,4}\) ?[0-9]{3,4}[ -][0-9]{3,4}$")
+_LETTER = re.compile(r"[^\W\d_]")
 _GROUP = re.compile(r"[ .\-/()]{1,3}")
 # Regions whose plans are tried where no ``+`` names one: those of the largest webs, and those whose trunk prefix is 0.
 _REGIONS = ("DE", "GB", "FR", "IT", "ES", "RU", "IN", "CN", "US", "BR", "EG", "AU", "JP", "NL", "BE", "CH", "AT", "SE", "PL", "MX")
@@ -65,13 +70,18 @@ def phones(text: str, start: int, end: int) -> Iterator[Span]:
 def _end(text: str, start: int, end: int, extended: bool) -> int:
     """Where the number that begins at ``start`` ends, at ``end`` or before it; 0 if there is none."""
     before = max(0, start - _NEAR), start
-    vouched = extended or bool(_WORD.search(text, *before) or _WORD_BEHIND.match(text, end))
-    if not vouched and text[start] != "+" and _OTHER_NUMBER.search(text, *before):
-        return 0
-    if not vouched and text[start] == "0" and re.search(r"[0-9] $", text[max(0, start - 2) : start]):  # a group of a longer number
-        return 0
+    in_words = _LETTER.search(text, *before) is not None  # in a table of numbers no word needs to be looked for
+    vouched = extended or _WORD_BEHIND.match(text, end) is not None
+    vouched = vouched or (in_words and _WORD.search(text, *before) is not None)
+    if not vouched:
+        if in_words and text[start] != "+" and _OTHER_NUMBER.search(text, *before):
+            return 0
+        if text[start] == "0" and start > 1 and text[start - 1] == " " and text[start - 2].isdigit():  # a group of a longer number
+            return 0
     for _ in range(4):
         candidate = text[start:end]
+        if _SPELT_OUT.match(candidate) and not is_alone(text, start, end):
+            return 0
         if candidate.count("(") == candidate.count(")") and is_phone(candidate, vouched):
             return end
         cut = max(candidate.rfind(mark) for mark in " ./-(")
@@ -101,6 +111,8 @@ def is_phone(candidate: str, vouched: bool) -> bool:
         return len(digits) <= 13 or any(_valid(candidate, region) for region in _REGIONS)
     if _SPELT_OUT.match(candidate):
         return _valid(candidate, "US")
+    if _SHORT_DATE.match(candidate):
+        return False
     if _TRUNK.match(candidate) or _AREA.match(candidate):
         return any(_valid(candidate, region) for region in _TRUNK_REGIONS)
     return False

@@ -8,9 +8,7 @@ from collections.abc import Iterator
 
 from corpus.pii.kinds import ADDRESS, COORDINATES, Span, beginning
 
-_STATE = (
-    r"(?:A[LKZRAEP]|C[AOT]|D[CE]|FL|GA|HI|I[DLNA]|K[SY]|LA|M[EDAINSOTP]|N[EVHJMYCD]|O[HKR]|P[AR]|RI|S[CD]|T[NX]|UT|V[TAI]|W[AVIY]|GU)"
-)
+_STATE = r"(?:A[LKZRAEP]|C[AOT]|D[CE]|FL|GA|HI|I[DLNA]|K[SY]|LA|M[EDAINSOTP]|N[EVHJMYCD]|O[HKR]|P[AR]|RI|S[CD]|T[NX]|UT|V[TAI]|W[AVIY]|GU)"
 _NAME = r"[^\W\d_a-zà-öø-ÿ][\w'.’-]{0,24}"  # begins with a capital
 _CITY = rf"{_NAME}(?: {_NAME}){{0,3}}"
 _US_ZIP = rf"{_STATE} [0-9]{{5}}(?:-[0-9]{{4}})?(?![\w-])"
@@ -22,7 +20,8 @@ _DIRECTION = r"(?:(?:North|South|East|West|[NSEW]{1,2}\.?) )?"
 _HOUSE = r"(?<![\w.,/$€£#§:+-])[0-9]{1,5}[A-Za-z]?(?:-[0-9]{1,5})?"
 _TAIL = rf"(?:(?:,\s?|\s)(?:{_CITY}(?:,\s?|\s)){{0,2}}(?:{_US_ZIP}|{_UK_CODE}))"
 _ENGLISH = re.compile(
-    rf"{_HOUSE} {_DIRECTION}(?:(?:[0-9]{{1,3}}(?:st|nd|rd|th)|{_NAME}) ){{1,4}}?(?P<type>{_TYPE})(?!\w)(?: [NSEW]{{1,2}}(?!\w))?{_UNIT}{_TAIL}?"
+    rf"{_HOUSE} {_DIRECTION}(?:(?:[0-9]{{1,3}}(?:st|nd|rd|th)|{_NAME}) ){{1,4}}?(?P<type>{_TYPE})(?!\w)(?: [NSEW]{{1,2}}(?!\w))?"
+    rf"{_UNIT}{_TAIL}?"
 )
 _NUMBER = re.compile(r"(?<![0-9])[0-9]")
 _CODE_BEHIND = re.compile(rf"(?:{_US_ZIP}|{_UK_CODE})\Z")
@@ -35,7 +34,7 @@ _FRENCH = re.compile(
     rf"(?: (?:{_NAME}|d[eu]s?|la|et)){{0,5}}(?P<tail>(?:,\s?|\s)(?:F-)?[0-9]{{5}} {_CITY})?"
 )
 _GERMAN = re.compile(
-    r"(?<!\w)[^\W\d_a-zäöüß][\w.-]{1,40}(?:(?P<sure>stra(?:ß|ss)e|str\.|gasse|allee|straat|laan|gracht|plein|steenweg|gatan|vägen|vej|veien|katu)|weg|platz|ring|damm|ufer|hof|park|"
+    r"(?<!\w)(?!Bundes|Landes|Kreis|Staats|Land|Brigade)[^\W\d_a-zäöüß][\w.-]{1,40}(?:(?P<sure>stra(?:ß|ss)e|str\.|gasse|allee|straat|laan|gracht|plein|steenweg|gatan|vägen|vej|veien|katu)|weg|platz|ring|damm|ufer|hof|park|"
     r"kade|singel|dijk) [0-9]{1,4}(?: ?[a-z](?!\w))?(?:-[0-9]{1,4})?(?!\w|[.,][0-9])"
     rf"(?P<tail>(?:,\s?|\s)(?:D-|A-|CH-)?[0-9]{{4,5}}(?: ?[A-Z]{{2}}(?!\w))? {_CITY})?"
 )
@@ -45,19 +44,22 @@ _GERMAN_SPLIT = re.compile(
 )
 _SOUTHERN = re.compile(
     rf"(?<!\w)(?P<type>Via|Viale|Piazza|Corso|Largo|Calle|C/|Avenida|Avda?\.|Plaza|Paseo|Rua|Travessa|Praça|ul\.|al\.|os\.|pl\.)"
-    rf"(?: (?:d[eio]l?|della|dei|dos|das|de la|de los|las?|los))? ?{_NAME}(?: (?:d[eo]l?|{_NAME})){{0,4}},?(?: n[º°.]?)? [0-9]{{1,4}}[A-Za-z]?(?:/[0-9]{{1,4}})?(?!\w|[.][0-9])"
+    rf"(?: (?:d[eio]l?|della|dei|dos|das|de la|de los|las?|los))? ?{_NAME}(?: (?:d[eo]l?|{_NAME})){{0,4}},?(?: n[º°.]?)?"
+    rf" [0-9]{{1,4}}[A-Za-z]?(?:/[0-9]{{1,4}})?(?!\w|[.][0-9])"
     rf"(?P<tail>(?:,\s?|\s|, [0-9][^\W\d]?[ºª]? ?\w?, )(?:[A-Z]-)?[0-9]{{2,5}}-?[0-9]{{0,3}} {_CITY})?"
 )
 _SURE_SOUTHERN = frozenset(("Calle", "C/", "ul.", "Avda.", "Avd.", "Avenida", "Via", "Viale", "Rua"))
 _BOX = re.compile(
-    rf"(?<!\w)(?:P\.? ?O\.? Box [0-9]{{1,6}}(?:{_TAIL})?|(?:PSC|Unit) [0-9]{{1,5}},? Box [0-9]{{1,5}}(?:,?\s(?:[AFD]PO) A[AEP] [0-9]{{5}}(?:-[0-9]{{4}})?)?"
+    rf"(?<!\w)(?:P\.? ?O\.? Box [0-9]{{1,6}}(?:{_TAIL})?|(?:PSC|Unit) [0-9]{{1,5}},? Box [0-9]{{1,5}}"
+    rf"(?:,?\s(?:[AFD]PO) A[AEP] [0-9]{{5}}(?:-[0-9]{{4}})?)?"
     rf"|Postfach [0-9]{{2,6}}(?: ?[0-9]{{2}}){{0,2}}(?:,?\s[0-9]{{5}} {_CITY})?)(?!\w)"
 )
 _MILITARY = re.compile(rf"(?<!\w)(?:US[A-Z]{{1,3}} {_NAME}(?: {_NAME})?\n)?[AFD]PO A[AEP] [0-9]{{5}}(?:-[0-9]{{4}})?(?!\w)")
 _UNIT_ALONE = re.compile(r"(?<!\w)(?:Apt\.?|Suite|Ste\.) ?#? ?[0-9]{1,5}[A-Z]?(?!\w|[.,][0-9])")  # on a line of its own
 # A house's line and below it city, state and ZIP: the street may be of any name.
 _BLOCK = re.compile(
-    rf"{_HOUSE} (?:{_NAME}|[0-9]{{1,5}})(?:[ ,](?:[\w'.’/-]{{1,25}})){{0,7}}(?:\n{{1,2}}|, | ){_NAME}(?: [\w'.’-]{{1,25}}){{0,3}},\s{_US_ZIP}"
+    rf"{_HOUSE} (?:{_NAME}|[0-9]{{1,5}})(?:[ ,](?:[\w'.’/-]{{1,25}})){{0,7}}(?:\n{{1,2}}|, | )"
+    rf"{_NAME}(?: [\w'.’-]{{1,25}}){{0,3}},\s{_US_ZIP}"
 )
 _DECIMAL = re.compile(r"(?<![\w.,+-])[+-]?[0-9]{1,2}\.[0-9]{4,10}(?:°? ?[NS])?[,;] ?[+-]?[0-9]{1,3}\.[0-9]{4,10}(?:°? ?[EW])?(?![\w.])")
 _DEGREES = re.compile(
@@ -74,9 +76,9 @@ def numbered_streets(text: str, start: int, end: int) -> Iterator[Span]:
             with_code = bool(_CODE_BEHIND.search(found.group()))
             if with_code or (_SURE.match(found["type"]) and not _YEAR.match(found.group())):
                 yield Span(ADDRESS, found.start(), found.end())
-        if found := _FRENCH.match(text, number.start()):
-            if (found["sure"] or found["tail"]) and not _YEAR.match(found.group()):
-                yield Span(ADDRESS, found.start(), found.end())
+        found = _FRENCH.match(text, number.start())
+        if found and (found["sure"] or found["tail"]) and not _YEAR.match(found.group()):
+            yield Span(ADDRESS, found.start(), found.end())
 
 
 def named_streets(text: str, start: int, end: int) -> Iterator[Span]:

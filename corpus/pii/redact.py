@@ -24,8 +24,13 @@ def replace(text: str, spans: Sequence[Span], by: Callable[[Span], str]) -> str:
 
 
 def redact_text(text: str) -> str:
-    """Every kind by its placeholder. Redacting again changes nothing."""
-    return replace(text, find(text), lambda span: PLACEHOLDERS[span.kind])
+    """Every kind by its placeholder. Redacting again changes nothing: what a placeholder has uncovered beside it goes too."""
+    for _ in range(4):
+        spans = find(text)
+        if not spans:
+            break
+        text = replace(text, spans, lambda span: PLACEHOLDERS[span.kind])
+    return text
 
 
 def redact_url(url: str) -> str:

@@ -15,9 +15,9 @@ Find = Callable[[str], Iterable[tuple[str, int, int]]]
 
 def presidio() -> Find:
     """All its patterns for English, on a blank pipeline: no model of names."""
+    import spacy
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
     from presidio_analyzer.nlp_engine import SpacyNlpEngine
-    import spacy
 
     class Blank(SpacyNlpEngine):
         def __init__(self) -> None:
