@@ -2,6 +2,7 @@
 
 The lists are LDNOOBW's (CC BY 4.0), in 28 languages; C4 drops a page for one hit. Words are looked up among the segmented words, so that
 Scunthorpe and Essex hold none; entries of several words as runs of words; in scripts without spaces an entry is a run of characters.
+An English word that a word near it shows in another sense (medicine, law, birds, names) does not count (corpus.toxicity.senses).
 
     ToxicWords(max_fraction=0.0)(batch)
 """
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from corpus.kernels.words import words as segment
 from corpus.step import Filter, Reason, Rule
+from corpus.toxicity.senses import is_innocent
 
 TOO_MANY = Reason("toxicity:too_many_words", "too large a share of the words is on the list of its language")
 
@@ -32,6 +34,7 @@ class ToxicWords(Filter):
     """
 
     max_fraction: float = 0.01
+    guard_senses: bool = True  # off: every listed word counts, as in C4
 
     reads = ("words",)
     signals = {"toxic_words": pa.int32(), "toxic_word_fraction": pa.float64()}
@@ -45,7 +48,7 @@ class ToxicWords(Filter):
                 counts.append(None)
                 fractions.append(None)
                 continue
-            found = _hits(_folded(text, spans), (language or "").split("-")[0])
+            found = _hits(_folded(text, spans), (language or "").split("-")[0], self.guard_senses)
             counts.append(found)
             fractions.append(found / max(1, len(spans) // 2))
         return {"toxic_words": pa.array(counts, pa.int32()), "toxic_word_fraction": pa.array(fractions, pa.float64())}
@@ -54,15 +57,16 @@ class ToxicWords(Filter):
         return (Rule(TOO_MANY, "toxic_word_fraction", ">", self.max_fraction),)
 
 
-def _hits(found: list[str], language: str) -> int:
-    """How many words belong to an entry of the lists."""
+def _hits(found: list[str], language: str, guard_senses: bool) -> int:
+    """How many words belong to an entry of the lists, those in an innocent sense left out."""
     first_words = entries(language)
     if first_words.keys().isdisjoint(found):
         return 0
     hits = at = 0
     while at < len(found):
         length = next((len(entry) for entry in first_words.get(found[at], ()) if tuple(found[at : at + len(entry)]) == entry), 0)
-        hits += length
+        if length and not (guard_senses and is_innocent(" ".join(found[at : at + length]), found, at)):
+            hits += length
         at += max(1, length)
     return hits
 
