@@ -111,7 +111,7 @@ def ledger_schema() -> pa.Schema:
     return pa.schema(list(LEDGER))
 
 
-STALE_WITH_TEXT = ("words", "lines")  # transient columns of offsets into the text
+STALE_WITH_TEXT = ("words", "lines", "person_spans")  # transient columns of offsets into the text
 
 
 def new_batch(**columns: Iterable[Any]) -> pa.RecordBatch:

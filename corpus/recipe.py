@@ -48,6 +48,7 @@ BUILT_IN: dict[str, str] = {
     "quality_classifier": "corpus.quality.classifier:QualityClassifier",
     "toxic_words": "corpus.toxicity.wordlist:ToxicWords",
     "toxicity_classifier": "corpus.toxicity.classifier:ToxicityClassifier",
+    "toxic_sentences": "corpus.toxicity.classifier:ToxicSentences",
     "redact_pii": "corpus.pii.policy:RedactPii",
     "text_digest": "corpus.dedup.signature:TextDigest",
     "min_hash_signature": "corpus.dedup.signature:MinHashSignature",

@@ -22,7 +22,7 @@ from jobs.running import run
 )
 @click.option("--seed", default=0, show_default=True)
 def command(inputs: tuple[str, ...], output: Path, seed: int) -> None:
-    """Train a classifier and print its area under the ROC curve on held-out text."""
+    """Train a classifier and print its area under the ROC curve and its calibration on held-out text."""
     result = train_classifier(read_examples([Path(path) for path in inputs]), output, seed=seed)
     click.echo(str(result))
 

@@ -1,254 +1,157 @@
 """Finds personal data in text: spans with a kind, by bounded patterns whose finds are then validated.
 
-A pattern only proposes; a check digit, ``ipaddress`` or ``phonenumbers`` decides. (``phonenumbers``' own matcher over a whole text takes
-2.7 ms; validating a candidate, 0.05.) Every quantifier is bounded, and text without the character that a kind needs is not scanned for it.
+A pattern only proposes; a check digit, ``ipaddress``, ``phonenumbers`` or a word before it decides. One pass over the UTF-8 bytes says
+where a pattern could match at all (corpus.kernels.anchors), and only there does Python look: pages without such places cost no more.
+``find_plain`` runs the same patterns over all of the text; tests hold the two equal.
 
     find("Write to anna@example.com") -> [Span("email", 9, 25)]
 """
 
-import ipaddress
-import math
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache
-from typing import final
 
-import phonenumbers
+import numpy as np
+import pyarrow as pa
 
-from corpus.pii import checksums
-
-EMAIL, PHONE, IPV4, IPV6, IP_PRIVATE, IBAN, CARD, NATIONAL_ID, CREDENTIAL = (
-    "email", "phone", "ipv4", "ipv6", "ip_private", "iban", "card", "national_id", "credential",
+from corpus.kernels import anchors
+from corpus.kernels.folding import Folded, fold
+from corpus.pii import credentials, labels, mail, national_ids, network, payments, phones, places
+from corpus.pii.kinds import (
+    ADDRESS,
+    BIRTH_DATE,
+    CARD,
+    COORDINATES,
+    CREDENTIAL,
+    DRIVING_LICENCE,
+    EMAIL,
+    HANDLE,
+    IBAN,
+    IP_PRIVATE,
+    IPV4,
+    IPV6,
+    KINDS,
+    MAC,
+    NATIONAL_ID,
+    PASSPORT,
+    PHONE,
+    SOUGHT,
+    Span,
 )  # fmt: skip
-KINDS = (CREDENTIAL, EMAIL, IBAN, CARD, NATIONAL_ID, IPV4, IPV6, IP_PRIVATE, PHONE)  # where two overlap, the earlier kind wins
 
+Finder = Callable[[str, int, int], Iterator[Span]]
 
-@final
-@dataclass(frozen=True, order=True)
-class Span:
-    """Characters [start, end) of the text are of ``kind``."""
-
-    kind: str
-    start: int
-    end: int
-
-
-_EMAIL = re.compile(r"(?<![\w.+%-])[\w][\w.+%'-]{0,63}@(?:[\w](?:[\w-]{0,61}[\w])?\.){1,8}[^\W\d_]{2,24}(?![\w-])")
-_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
-_VERSION_BEFORE = re.compile(r"(?:version|release|\bver\.?|\bv\.?|section|chapter|§|firmware|build)[\s:#=-]{0,3}$", re.IGNORECASE)
-_IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{2,39}(?:(?:\d{1,3}\.){3}\d{1,3})?(?![\w:])")
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{1,4}){3,8}(?![A-Za-z0-9])")
-_CARD = re.compile(r"(?<![\w.,+-])\d(?:[ -]?\d){12,18}(?![\w]|[.,-]\d)")
-_PHONE = re.compile(r"(?<![\w.,/=&%#$€£+-])(?:\+|00)?\(?\d(?:[ .\-–/()\u00a0\u2011]{0,3}\d){6,16}(?![\w/=%]|[.,-]\d)")
-_PHONE_WORD = re.compile(
-    r"(?:phone|tel|fon|fax|mobil|call|cell|whatsapp|handy|rufnummer|hotline|тел|факс|电话|電話|هاتف|فون|फ़ोन|फोन|दूरभाष|tél)\w{0,12}\W{0,12}$",
-    re.IGNORECASE,
-)
-_DATE_LIKE = re.compile(
-    r"^(?:(?:19|20)\d\d[ .\-–/]\d{1,2}[ .\-–/]\d{1,2}\D?|\d{1,2}[ .\-–/]\d{1,2}[ .\-–/](?:19|20)\d\d\D?"
-    r"|(?:1[5-9]|20)\d\d\W{1,3}(?:1[5-9]|20)\d\d)"
-)
-_RESERVED_US = re.compile(r"^1?[2-9]\d{2}55501\d\d$")  # 555-0100 to 555-0199: fiction, which phonenumbers holds for invalid
-_NEAR = 24  # characters before a candidate in which a word may vouch for it
-
-_IDS: tuple[tuple[re.Pattern[str], Callable[[str], bool], re.Pattern[str] | None], ...] = (
-    (re.compile(r"(?<![\w.-])\d{3}-\d{2}-\d{4}(?![\w-])"), checksums.us_ssn, None),
-    (re.compile(r"(?<![\w.-])\d{3}\.\d{3}\.\d{3}-\d{2}(?![\w-])"), checksums.cpf, None),
-    (re.compile(r"(?<![\w.-])[2-9]\d{3} \d{4} \d{4}(?![\w-])"), checksums.aadhaar, None),
-    (re.compile(r"(?<![\w.-])[1-9]\d{16}[\dXx](?![\w-])"), checksums.chinese_id, None),
-    (re.compile(r"(?<![\w.-])(?:\d{8}|[XYZxyz]-?\d{7})-?[A-Z](?![\w-])"), checksums.spanish_id, None),
-    (re.compile(r"(?<![\w.-])[12] ?\d{2} ?\d{2} ?\d{2} ?\d{3} ?\d{3} ?\d{2}(?![\w-])"), checksums.french_nir, None),
-    (re.compile(r"(?<!\w)[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z](?!\w)"), checksums.italian_code, None),
-    (
-        re.compile(r"(?<!\w)(?!BG|GB|KN|NK|NT|TN|ZZ)[ABCEGHJ-PRSTW-Z][ABCEGHJ-NPRSTW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D](?!\w)"),
-        lambda text: True,  # a British number has no check digit: its shape, and a word before it
-        re.compile(r"national insurance|\bnino\b|\bni n", re.IGNORECASE),
+# Anchor class -> how far before and behind its anchor a match (and what it looks at behind itself) can lie, and the finders with their
+# kinds. Finders of a class whose matches begin with the anchor get the anchors alone, and look as far as they need.
+FINDERS: dict[int, tuple[int, int, tuple[tuple[Finder, tuple[str, ...]], ...]]] = {
+    anchors.AT: (350, 700, ((mail.emails, (EMAIL,)), (credentials.url_passwords, (CREDENTIAL,)), (mail.handles, (HANDLE,)))),
+    anchors.DOT: (700, 400, ((mail.hidden_emails, (EMAIL,)),)),
+    anchors.IPV4: (4, 4, ((network.ipv4_addresses, (IPV4, IP_PRIVATE)),)),
+    anchors.HEX: (8, 24, ((network.ipv6_addresses, (IPV6, IP_PRIVATE)), (network.mac_addresses, (MAC,)))),
+    anchors.DIGITS: (8, 28, ((payments.cards, (CARD,)), (national_ids.numbers, (NATIONAL_ID,)), (phones.phones, (PHONE,)))),
+    anchors.IBAN: (0, 64, ((payments.ibans, (IBAN,)),)),
+    anchors.CODE: (8, 8, ((national_ids.codes, (NATIONAL_ID,)),)),
+    anchors.SECRET: (0, 0, ((credentials.credentials, (CREDENTIAL,)),)),
+    anchors.LABEL: (
+        0,
+        0,
+        ((labels.labelled, (PASSPORT, DRIVING_LICENCE, BIRTH_DATE, MAC, NATIONAL_ID)),),
     ),
-)
-_SECRETS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    (
-        "-----BEGIN",
-        re.compile(r"-----BEGIN (?:[A-Z]{2,10} ){0,3}PRIVATE KEY-----[\s\S]{0,8000}?-----END (?:[A-Z]{2,10} ){0,3}PRIVATE KEY-----"),
-    ),
-    ("A", re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])")),
-    ("gh", re.compile(r"(?<!\w)(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255})(?!\w)")),
-    ("glpat-", re.compile(r"(?<!\w)glpat-[\w-]{20,64}(?!\w)")),
-    ("xox", re.compile(r"(?<!\w)xox[abprs]-[A-Za-z0-9-]{10,250}(?!\w)")),
-    ("_live_", re.compile(r"(?<!\w)[sr]k_live_[A-Za-z0-9]{16,99}(?!\w)")),
-    ("AIza", re.compile(r"(?<!\w)AIza[\w-]{35}(?!\w)")),
-    ("sk-", re.compile(r"(?<!\w)sk-(?:proj-|ant-)?[\w-]{20,200}(?!\w)")),
-    ("eyJ", re.compile(r"(?<!\w)eyJ[\w-]{8,2000}\.eyJ[\w-]{8,4000}\.[\w-]{8,1000}(?!\w)")),
-)
-_ASSIGNED = re.compile(
-    r"(?<![A-Za-z])(?:pass(?:word|wd|phrase)|api[_-]?key|secret(?:[_-]?key)?|access[_-]?token|auth[_-]?token|client[_-]?secret)"
-    r"[\"']?\s{0,3}[:=]\s{0,3}[\"']?([^\s\"'<>&,;]{8,200})",
-    re.IGNORECASE,
-)
-_IN_URL = re.compile(r"://[^\s/:@]{1,64}:([^\s/:@]{3,200})@")
-_ENTROPY_BITS = 3.0  # a character: words of eight letters lie below 2.8, random keys above 3.2
+    anchors.STREET: (anchors.STREET_REACH + 8, 0, ((places.numbered_streets, (ADDRESS,)),)),
+    anchors.SUFFIX: (110, 160, ((places.named_streets, (ADDRESS,)),)),
+    anchors.PLACE: (0, 0, ((places.titled_streets, (ADDRESS,)),)),
+    anchors.ZIP: (360, 16, ((places.blocks, (ADDRESS,)),)),
+    anchors.DEGREE: (60, 60, ((places.coordinates, (COORDINATES,)),)),
+}
+# How the words begin that the patterns of a class cannot match without; three bytes or more, four are looked at.
+_WORDS = {
+    anchors.DOT: ("arroba", "arobase", "dot"),
+    anchors.PROVIDER: ("gmail", "googlemail", "yahoo", "hotmail", "outlook", "icloud", "protonmail"),
+    anchors.SECRET: ("AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github", "glpat", "xox", "sk_", "rk_", "whsec", "AIza",
+            "ya29",
+                     "GOCSPX", "sk-", "hf_", "npm_", "pypi-", "dop_v1", "SG.", "shpat", "shpca", "shppa", "shpss", "key-", "pass", "pwd",
+                     "contrase", "mot de", "api", "secret", "access", "auth", "client", "private", "bearer", "token", "eyJ"),
+    anchors.LABEL: ("pass", "reisepass", "pasaporte", "paspoort", "paszport", "driv", "licen", "dl ", "dln", "führer", "fuehrer", "fuhrer",
+                    "permi", "patente", "rijbewijs", "birth", "born", "date", "dob", "d.o", "do.b", "geb", "née", "né ", "nee ", "né(",
+                    "née(",
+                    "fecha", "nacid", "data", "nato", "nata", "nascid", "urodzon", "mac ", "mac:", "mac=", "mac#", "mac\n", "mac\t",
+                    "bssid", "hwaddr", "national", "nino", "ni n"),
+    anchors.STREET: ("street", "st ", "st.", "st,", "st\n", "str.", "avenue", "ave", "road", "rd ", "rd.", "rd,", "rd\n", "boulevard",
+            "blvd",
+                     "lane", "ln ", "ln.", "ln,", "ln\n", "drive", "dr ", "dr.", "dr,", "dr\n", "crescent", "terrace", "parkway",
+                     "pkwy", "court",
+                     "ct ", "ct.", "ct,", "ct\n", "place", "pl ", "pl.", "pl,", "pl\n", "square", "sq ", "sq.", "sq,", "sq\n", "way",
+                     "circle",
+                     "cir", "highway", "hwy", "close", "gardens", "grove", "row", "walk", "mews", "hill", "trail", "rue", "bd ", "bd.",
+                     "impasse", "allée", "chemin", "quai", "av.", "route", "cours", "passage"),
+    anchors.PLACE: ("via", "piazza", "corso", "largo", "calle", "c/ ", "aven", "avda", "avd.", "plaza", "paseo", "rua", "travessa", "praça",
+                    "ul.", "al.", "os.", "pl.", "p.o", "p o", "po box", "p. o", "psc", "unit", "apt", "suite", "ste.", "postfach"),
+}  # fmt: skip
+_SUFFIXES = (
+    "straße", "strasse", "str.", "gasse", "allee", "straat", "laan", "gracht", "plein", "steenweg", "gatan", "vägen", "vej", "veien",
+    "katu",
+    "weg", "platz", "ring", "damm", "ufer", "hof", "park", "kade", "singel", "dijk", "Straße", "Strasse", "Str.", "Allee", "Gasse",
+)  # fmt: skip
 
 
-def find(text: str) -> list[Span]:
-    """All spans, in the order of the text, none overlapping another."""
-    candidates = [span for finder, needs in _FINDERS for span in (finder(text) if any(map(text.__contains__, needs)) else ())]
-    taken: list[Span] = []
-    for span in sorted(candidates, key=lambda span: (KINDS.index(span.kind), span.start, -span.end)):
-        if all(span.end <= other.start or other.end <= span.start for other in taken[-200:]):
-            taken.append(span)
-    return _disjoint(sorted(taken, key=lambda span: (span.start, span.end)))
+def find(text: str, kinds: Collection[str] = SOUGHT) -> list[Span]:
+    """All spans of these kinds, in the order of the text, none overlapping another."""
+    return next(iter(find_all(pa.array([text], pa.string()), kinds)))
 
 
-def _disjoint(ordered: list[Span]) -> list[Span]:
-    """Of spans that still overlap (in texts with more than 200), the first."""
+def find_all(texts: pa.Array, kinds: Collection[str] = SOUGHT) -> list[list[Span]]:
+    """A string array -> the spans of each row, in characters; none for null."""
+    folded = fold(texts)
+    finders, reaches = _plan(frozenset(kinds))
+    found: list[list[Span]] = [[] for _ in range(len(texts))]
+    places_of_row: dict[int, list[tuple[int, int, int]]] = {}
+    for row, kind, start, end in anchors.windows(folded.data, folded.offsets, _mask(), reaches).tolist():
+        places_of_row.setdefault(row, []).append((kind, start, end))
+    for row, windows in places_of_row.items():
+        text = folded.text(row)
+        spans = (span for kind, start, end in windows for finder in finders[kind] for span in finder(text, start, min(end, len(text))))
+        found[row] = _settled(spans, kinds, folded, row)
+    return found
+
+
+def find_plain(text: str, kinds: Collection[str] = SOUGHT) -> list[Span]:
+    """The same by every pattern over all of the text: slow, and what ``find`` is tested against."""
+    folded = fold(pa.array([text], pa.string()))
+    finders, _ = _plan(frozenset(kinds))
+    plain = folded.text(0)
+    spans = (span for group in finders.values() for finder in group for span in finder(plain, 0, len(plain)))
+    return _settled(spans, kinds, folded, 0)
+
+
+def without_overlap(spans: Iterable[Span]) -> list[Span]:
+    """Of spans that overlap, the earlier kind of ``KINDS``, then the one that begins first, then the longer; ordered by place."""
+    starts: list[int] = []
     kept: list[Span] = []
-    for span in ordered:
-        if not kept or kept[-1].end <= span.start:
-            kept.append(span)
+    for span in sorted(set(spans), key=lambda span: (_RANK[span.kind], span.start, -span.end)):
+        at = bisect_left(starts, span.start)
+        if (at == 0 or kept[at - 1].end <= span.start) and (at == len(kept) or span.end <= kept[at].start):
+            starts.insert(at, span.start)
+            kept.insert(at, span)
     return kept
 
 
-def _emails(text: str) -> Iterator[Span]:
-    for at in _around(text, "@", 320):
-        for found in _EMAIL.finditer(text, *at):
-            if "." in found.group() and not found.group().endswith((".png", ".jpg", ".gif", ".svg", ".webp")):  # retina images: logo@2x.png
-                yield Span(EMAIL, found.start(), found.end())
+_RANK = {kind: at for at, kind in enumerate(KINDS)}
 
 
-def _around(text: str, mark: str, width: int) -> Iterator[tuple[int, int]]:
-    """Disjoint windows around the places where ``mark`` stands: what is far from all of them is never scanned."""
-    start = end = -1
-    at = text.find(mark)
-    while at >= 0:
-        if start >= 0 and at - width <= end:
-            end = min(len(text), at + width)
-        else:
-            if start >= 0:
-                yield start, end
-            start, end = max(0, at - width), min(len(text), at + width)
-        at = text.find(mark, at + 1)
-    if start >= 0:
-        yield start, end
+def _settled(spans: Iterable[Span], kinds: Collection[str], folded: Folded, row: int) -> list[Span]:
+    """Without overlap, of the kinds asked for, and in places of the original text."""
+    settled = without_overlap(span for span in spans if span.kind in kinds)
+    return [Span(span.kind, folded.place(row, span.start), folded.place(row, span.end - 1) + 1) for span in settled]
 
 
-def _ipv4(text: str) -> Iterator[Span]:
-    for found in _IPV4.finditer(text):
-        if _VERSION_BEFORE.search(text, max(0, found.start() - _NEAR), found.start()):
-            continue
-        try:
-            address = ipaddress.IPv4Address(found.group())
-        except ValueError:
-            continue
-        if found.group().startswith("0."):  # a network, or a version: 0.9.2.1
-            continue
-        yield Span(IPV4 if address.is_global else IP_PRIVATE, found.start(), found.end())
+@lru_cache(maxsize=16)
+def _plan(kinds: frozenset[str]) -> tuple[dict[int, list[Finder]], np.ndarray]:
+    """The finders by class that these kinds need, and the reaches (-1 for a class without finder)."""
+    finders = {number: [finder for finder, own in group if kinds & set(own)] for number, (_, _, group) in FINDERS.items()}
+    reaches = [FINDERS[number][:2] if finders[number] else (-1, -1) for number in range(anchors.CLASSES)]
+    return finders, np.array(reaches, np.int64)
 
 
-def _ipv6(text: str) -> Iterator[Span]:
-    for found in _IPV6.finditer(text):
-        if found.group().count(":") < 3 and "::" not in found.group():  # times of day
-            continue
-        try:
-            address = ipaddress.IPv6Address(found.group())
-        except ValueError:
-            continue
-        if len(found.group()) < 6 and not any(character.isdigit() for character in found.group()):  # std::, a::b
-            continue
-        yield Span(IPV6 if address.is_global else IP_PRIVATE, found.start(), found.end())
-
-
-def _ibans(text: str) -> Iterator[Span]:
-    for found in _IBAN.finditer(text):
-        compact = re.sub(r"[ -]", "", found.group())
-        length = checksums.IBAN_LENGTHS.get(compact[:2], 0)
-        if 0 < length <= len(compact) and checksums.iban(compact[:length]):  # a following word in capitals may have been taken along
-            end, seen = found.start(), 0
-            while seen < length:
-                seen += text[end] not in " -"
-                end += 1
-            yield Span(IBAN, found.start(), end)
-
-
-def _cards(text: str) -> Iterator[Span]:
-    for found in _CARD.finditer(text):
-        digits = re.sub(r"\D", "", found.group())
-        if checksums.card(digits):
-            yield Span(CARD, found.start(), found.end())
-
-
-def _ids(text: str) -> Iterator[Span]:
-    for pattern, is_valid, context in _IDS:
-        for found in pattern.finditer(text):
-            compact = re.sub(r"[ .-]", "", found.group())
-            if is_valid(compact) and (context is None or context.search(text, max(0, found.start() - 2 * _NEAR), found.start())):
-                yield Span(NATIONAL_ID, found.start(), found.end())
-
-
-def _credentials(text: str) -> Iterator[Span]:
-    for needs, pattern in _SECRETS:
-        if needs in text:
-            for found in pattern.finditer(text):
-                yield Span(CREDENTIAL, found.start(), found.end())
-    for pattern in (_ASSIGNED, _IN_URL):
-        for found in pattern.finditer(text):
-            if pattern is _IN_URL or _is_random(found.group(1)):
-                yield Span(CREDENTIAL, *found.span(1))
-
-
-def _is_random(value: str) -> bool:
-    """Digits and letters mixed, and more bits a character than words have: ``hunter2secret!`` but not ``your_password``."""
-    if value.startswith(("[", "{", "$", "%", "(", "*")) or not (re.search(r"\d", value) and re.search(r"[A-Za-z]", value)):
-        return False
-    entropy = -sum(count / len(value) * math.log2(count / len(value)) for count in Counter(value).values())
-    return entropy >= _ENTROPY_BITS
-
-
-def _phones(text: str) -> Iterator[Span]:
-    for found in _PHONE.finditer(text):
-        candidate = found.group()
-        digits = re.sub(r"\D", "", candidate)
-        vouched = bool(_PHONE_WORD.search(text, max(0, found.start() - _NEAR), found.start()))
-        if _is_phone(candidate, digits, vouched):
-            yield Span(PHONE, found.start(), found.end())
-
-
-@lru_cache(maxsize=4096)
-def _is_phone(candidate: str, digits: str, vouched: bool) -> bool:
-    """Only forms that people write: with a plus; three groups in North America's shape; or any valid one after a word like ``Tel.``"""
-    if not 7 <= len(digits) <= 15 or _DATE_LIKE.match(candidate) or len(set(digits)) < 3:
-        return False
-    if _RESERVED_US.match(digits):
-        return True
-    if candidate.startswith(("+", "00")):
-        return _valid("+" + digits.removeprefix("00"), None)
-    if re.match(r"^(?:1[ .-])?\(?[2-9]\d{2}\)?[ .-]{1,2}[2-9]\d{2}[ .-]\d{4}$", candidate):
-        return _valid(candidate, "US")
-    if re.match(r"^[2-9]\d{2}-\d{4}$", candidate) and digits[:5] == "55501":
-        return True
-    if not vouched and not re.match(r"^\(?0\d{1,5}\)?[ /-]{1,3}\d{3,8}(?:[ -]\d{1,6}){0,4}$", candidate):
-        return False
-    return any(
-        _valid(candidate, region)
-        for region in (("DE", "GB", "FR", "IT", "ES", "RU", "IN", "CN", "US", "BR", "EG") if vouched else ("DE", "GB", "FR"))
-    )
-
-
-def _valid(number: str, region: str | None) -> bool:
-    try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(number, region))
-    except phonenumbers.NumberParseException:
-        return False
-
-
-_DIGITS = tuple("0123456789")
-_FINDERS: tuple[tuple[Callable[[str], Iterator[Span]], tuple[str, ...]], ...] = (
-    (_credentials, ("=", ":", "_", "-", "AKIA", "ASIA", "AIza")),
-    (_emails, ("@",)),
-    (_ibans, _DIGITS),
-    (_cards, _DIGITS),
-    (_ids, _DIGITS),
-    (_ipv4, (".",)),
-    (_ipv6, ("::", ":")),
-    (_phones, _DIGITS),
-)
+@lru_cache(maxsize=1)
+def _mask() -> np.ndarray:
+    return anchors.prefixes(_WORDS, _SUFFIXES)

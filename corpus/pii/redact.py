@@ -7,19 +7,11 @@ redact_url("http://example.com/?u=anna%40example.com") -> "http://example.com/?u
 from collections.abc import Callable, Sequence
 from urllib.parse import unquote
 
-from corpus.pii.detect import CARD, CREDENTIAL, EMAIL, IBAN, IP_PRIVATE, IPV4, IPV6, NATIONAL_ID, PHONE, Span, find
+from corpus.pii.detect import find
+from corpus.pii.kinds import CREDENTIAL, IP_PRIVATE, IPV4, IPV6, KINDS, NATIONAL_ID, Span
 
-PLACEHOLDERS = {
-    EMAIL: "[EMAIL]",
-    PHONE: "[PHONE]",
-    IPV4: "[IP]",
-    IPV6: "[IP]",
-    IP_PRIVATE: "[IP]",
-    IBAN: "[IBAN]",
-    CARD: "[CARD]",
-    NATIONAL_ID: "[ID]",
-    CREDENTIAL: "[SECRET]",
-}
+_NAMES = {IPV4: "IP", IPV6: "IP", IP_PRIVATE: "IP", NATIONAL_ID: "ID", CREDENTIAL: "SECRET"}
+PLACEHOLDERS = {kind: f"[{_NAMES.get(kind, kind.upper())}]" for kind in KINDS}
 
 
 def replace(text: str, spans: Sequence[Span], by: Callable[[Span], str]) -> str:
@@ -32,8 +24,13 @@ def replace(text: str, spans: Sequence[Span], by: Callable[[Span], str]) -> str:
 
 
 def redact_text(text: str) -> str:
-    """Every kind by its placeholder. Redacting again changes nothing."""
-    return replace(text, find(text), lambda span: PLACEHOLDERS[span.kind])
+    """Every kind by its placeholder. Redacting again changes nothing: what a placeholder has uncovered beside it goes too."""
+    for _ in range(4):
+        spans = find(text)
+        if not spans:
+            break
+        text = replace(text, spans, lambda span: PLACEHOLDERS[span.kind])
+    return text
 
 
 def redact_url(url: str) -> str:

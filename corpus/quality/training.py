@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -30,16 +30,39 @@ _MIN_EXAMPLES = 20
 @final
 @dataclass(frozen=True)
 class TrainingResult:
-    """``auc``: area under the ROC curve on held-out text, label by label against the rest (1: told apart; 0.5: guessed)."""
+    """``auc``: area under the ROC curve on held-out text, label by label against the rest (1: told apart; 0.5: guessed).
+
+    ``calibration``: whether the probabilities mean what they say, which AUC does not ask and a threshold depends on.
+    """
 
     model: Path
     trained: int
     held_out: int
     auc: dict[str, float]
+    calibration: dict[str, "Calibration"]
 
     def __str__(self) -> str:
         scores = ", ".join(f"{label} {auc:.3f}" for label, auc in self.auc.items())
-        return f"{self.model}: trained on {self.trained:,} texts; held-out AUC on {self.held_out:,}: {scores}"
+        errors = ", ".join(f"{label} {each.brier:.3f} and {each.error:.3f}" for label, each in self.calibration.items())
+        told = f"held-out AUC on {self.held_out:,}: {scores}; Brier score and calibration error: {errors}"
+        lines = [
+            f"  {label}: said {each['said']:.2f}, was {each['was']:.2f} of {each['texts']:,}"
+            for label, calibration in self.calibration.items()
+            for each in calibration.bins
+        ]
+        return "\n".join([f"{self.model}: trained on {self.trained:,} texts; {told}", *lines])
+
+
+@final
+@dataclass(frozen=True)
+class Calibration:
+    """``brier``: the mean squared distance of probability and truth. ``error``: the mean distance of what was said and what was so, by
+    tenths of the probability (expected calibration error, Naeini 2015). ``bins``: those tenths that hold texts.
+    """
+
+    brier: float
+    error: float
+    bins: tuple[dict[str, float], ...]
 
 
 def read_examples(paths: Sequence[Path]) -> Iterator[tuple[str, str]]:
@@ -79,8 +102,12 @@ def train_classifier(
         _train(lines, made, settings)
         model = fasttext.load_model(str(made))
         content = made.read_bytes()
-    auc = {label: _area(model, label, held_out) for label in labels}
-    result = TrainingResult(output, len(train), len(held_out), auc)
+    auc, calibrations = {}, {}
+    for label in labels:
+        scores, positive = _scores(model, label, held_out)
+        auc[label] = round(area_under_roc(scores, positive), 4)
+        calibrations[label] = calibration(scores, positive)
+    result = TrainingResult(output, len(train), len(held_out), auc, calibrations)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         locate(str(output)).write_bytes(content)
@@ -88,6 +115,7 @@ def train_classifier(
         raise AssetError("cannot write the model", where=str(output), hint=str(error)) from error
     digest = xxhash.xxh3_128_hexdigest("\n".join(f"{label} {text}" for label, text in texts).encode())
     card = {"labels": dict(counts), "trained": len(train), "held_out": len(held_out), "auc": auc, "settings": settings, "examples": digest}
+    card["calibration"] = {label: asdict(each) for label, each in calibrations.items()}
     output.with_suffix(".json").write_bytes(json_bytes(card))
     return result
 
@@ -122,13 +150,26 @@ def area_under_roc(scores: np.ndarray, positive: np.ndarray) -> float:
     return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def _area(model: object, label: str, examples: Sequence[tuple[str, str]]) -> float:
+def calibration(scores: np.ndarray, positive: np.ndarray) -> Calibration:
+    """Probabilities and truths, both of shape (n,) -> how far apart they are; NaN for none."""
+    tenths = np.minimum((scores * 10).astype(int), 9)
+    bins = []
+    for tenth in np.unique(tenths).tolist():
+        inside = tenths == tenth
+        said, was = float(scores[inside].mean()), float(positive[inside].mean())
+        bins.append({"from": tenth / 10, "texts": int(inside.sum()), "said": round(said, 4), "was": round(was, 4)})
+    error = sum(each["texts"] * abs(each["said"] - each["was"]) for each in bins) / max(1, len(scores))
+    brier = float(np.mean((scores - positive) ** 2)) if len(scores) else float("nan")
+    return Calibration(round(brier, 4), round(error, 4), tuple(bins))
+
+
+def _scores(model: object, label: str, examples: Sequence[tuple[str, str]]) -> tuple[np.ndarray, np.ndarray]:
+    """The label's probability and whether it is the true one, (n,) each."""
     scores = []
     for _, text in examples:
         found = model.f.predict(text + "\n", -1, 0.0, "strict")  # type: ignore[attr-defined]
-        scores.append(next((score for score, name in found if name == f"__label__{label}"), 0.0))
-    positive = np.array([each == label for each, _ in examples], dtype=bool)
-    return round(area_under_roc(np.array(scores), positive), 4)
+        scores.append(next((min(1.0, score) for score, name in found if name == f"__label__{label}"), 0.0))
+    return np.array(scores), np.array([each == label for each, _ in examples], dtype=bool)
 
 
 def _example(line: str, where: str) -> tuple[str, str]:

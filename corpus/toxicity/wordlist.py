@@ -2,6 +2,7 @@
 
 The lists are LDNOOBW's (CC BY 4.0), in 28 languages; C4 drops a page for one hit. Words are looked up among the segmented words, so that
 Scunthorpe and Essex hold none; entries of several words as runs of words; in scripts without spaces an entry is a run of characters.
+An English word that a word near it shows in another sense (medicine, law, birds, names) does not count (corpus.toxicity.senses).
 
     ToxicWords(max_fraction=0.0)(batch)
 """
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 from corpus.kernels.phrases import Phrases, count_phrases, phrases
 from corpus.kernels.words import words as segment
 from corpus.step import Filter, Reason, Rule
+from corpus.toxicity.senses import is_innocent
 
 TOO_MANY = Reason("toxicity:too_many_words", "too large a share of the words is on the list of its language")
 
@@ -35,6 +37,7 @@ class ToxicWords(Filter):
     """
 
     max_fraction: float = 0.01
+    guard_senses: bool = True  # off: every listed word counts, as in C4
 
     reads = ("words",)
     signals = {"toxic_words": pa.int32(), "toxic_word_fraction": pa.float64()}
@@ -46,6 +49,10 @@ class ToxicWords(Filter):
         for language in set(languages):
             rows = np.array([row for row, told in enumerate(languages) if told == language])
             counts[rows] = count_phrases(batch["text"], batch["words"], entries(language), rows, "casefold")[0]
+        if self.guard_senses:  # few documents hold a listed word: these are looked at word by word
+            for row in np.flatnonzero(counts):
+                spans = batch["words"][int(row)].as_py()
+                counts[row] = _guarded(_words(batch["text"][int(row)].as_py().encode(), spans), languages[row])
         words = np.diff(batch["words"].offsets.to_numpy()) // 2
         missing = pc.is_null(batch["words"]).to_numpy(zero_copy_only=False)
         return {"toxic_words": pa.array(counts, mask=missing), "toxic_word_fraction": pa.array(counts / np.maximum(words, 1), mask=missing)}
@@ -54,15 +61,42 @@ class ToxicWords(Filter):
         return (Rule(TOO_MANY, "toxic_word_fraction", ">", self.max_fraction),)
 
 
+def _guarded(found: tuple[str, ...], language: str) -> int:
+    """How many words belong to an entry of the lists, those in an innocent sense left out."""
+    first_words = _by_first_word(language)
+    hits = at = 0
+    while at < len(found):
+        length = next((len(entry) for entry in first_words.get(found[at], ()) if found[at : at + len(entry)] == entry), 0)
+        if length and not is_innocent(" ".join(found[at : at + length]), found, at):
+            hits += length
+        at += max(1, length)
+    return hits
+
+
+@lru_cache(maxsize=64)
+def _by_first_word(language: str) -> dict[str, list[tuple[str, ...]]]:
+    """The entries, the longest first."""
+    first_words: dict[str, list[tuple[str, ...]]] = {}
+    for entry in sorted(_listed(language), key=lambda entry: (-len(entry), entry)):
+        first_words.setdefault(entry[0], []).append(entry)
+    return first_words
+
+
 @lru_cache(maxsize=64)
 def entries(language: str) -> Phrases:
+    """The entries of the language and of English, for the kernel."""
+    return phrases(sorted(_listed(language)), "casefold")
+
+
+@lru_cache(maxsize=64)
+def _listed(language: str) -> frozenset[tuple[str, ...]]:
     """The entries of the language and of English, each as the words that it is segmented into, case-folded."""
     folder = resources.files("corpus.resources.toxicity.ldnoobw")
     files = [folder.joinpath(f"{code}.txt") for code in sorted({language, _ALWAYS} - {""})]
     lines = {line.strip() for file in files if file.is_file() for line in file.read_text(encoding="utf-8").splitlines()}
     texts = [unicodedata.normalize("NFC", line) for line in lines]
     found = {_words(text.encode(), spans) for text, spans in zip(texts, segment(pa.array(texts, pa.string())).to_pylist(), strict=True)}
-    return phrases(sorted(found - {()}), "casefold")
+    return frozenset(found - {()})
 
 
 def _words(utf8: bytes, spans: list[int]) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from warcio.archiveiterator import ArchiveIterator
 
 from corpus.demo.crawl import crawl_demo
 from corpus.errors import GristmillError
-from corpus.pii.detect import CARD, EMAIL, IBAN, PHONE, find
+from corpus.pii.detect import find
+from corpus.pii.kinds import CARD, EMAIL, IBAN, PHONE
 
 
 @pytest.fixture(scope="module")
