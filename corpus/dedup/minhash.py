@@ -128,8 +128,8 @@ def _half_found(bands: int, rows: int) -> float:
 def _optimum(threshold: float, permutations: int) -> tuple[int, int]:
     """The bands and rows at which false positives and false negatives, each integrated over similarity, add up to the least.
 
-    datasketch's, which takes SciPy and a second for it. Chances are polynomials of degree bands * rows in the similarity: Gauss'
-    nodes, half as many as permutations, integrate them exactly.
+    datasketch's, which imports SciPy for it: 0.4 s in the driver and in each worker. Chances are polynomials of degree bands * rows
+    in the similarity: Gauss' nodes, half as many as permutations, integrate them exactly.
     """
     nodes, weights = np.polynomial.legendre.leggauss(permutations // 2 + 1)
     below, above = threshold * (nodes + 1) / 2, threshold + (1 - threshold) * (nodes + 1) / 2

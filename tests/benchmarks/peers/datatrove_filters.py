@@ -1,6 +1,6 @@
-"""datatrove's filters on the texts of a Parquet folder: CPU seconds, and how many documents pass them all.
+"""datatrove's filters on the first texts of a Parquet folder: CPU seconds, and how many documents pass them all.
 
-python datatrove_filters.py build/bench/texts/documents
+python datatrove_filters.py build/bench/texts/documents 500
 """
 
 import json
@@ -12,9 +12,10 @@ from datatrove.data import Document
 from datatrove.pipeline.filters import C4QualityFilter, FineWebQualityFilter, GopherQualityFilter, GopherRepetitionFilter
 
 
-def main(folder: str) -> None:
+def main(folder: str, count: str) -> None:
     filters = [GopherRepetitionFilter(), GopherQualityFilter(), C4QualityFilter(filter_no_terminal_punct=False), FineWebQualityFilter()]
-    documents = [Document(text=text, id=str(at)) for at, text in enumerate(pq.read_table(folder, columns=["text"])["text"].to_pylist())]
+    texts = pq.read_table(folder, columns=["text"])["text"].to_pylist()[: int(count)]
+    documents = [Document(text=text, id=str(at)) for at, text in enumerate(texts)]
 
     def passes(document: Document) -> bool:
         return all(each.filter(document) is True for each in filters)
