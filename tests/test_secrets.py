@@ -1,7 +1,8 @@
-"""500 planted pieces of personal data, and no output that holds one: documents, ledger, rejected, report, card, what is printed."""
+"""800 planted pieces of personal data, and no output that holds one: documents, ledger, rejected, report, card, what is printed."""
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -16,7 +17,7 @@ PROSE = "The miller walked along the river in the morning, and he counted the ge
 
 
 def secrets() -> list[str]:
-    """100 each of five kinds, all in reserved ranges or made up."""
+    """100 each of eight kinds, all in reserved ranges or made up."""
     draw = random.Random(7)
     made = []
     for number in range(100):
@@ -27,6 +28,10 @@ def secrets() -> list[str]:
         made.append(body + next(check for check in "0123456789" if checksums.luhn(body + check)))
         account = f"{draw.randrange(10**18):018d}"
         made.append(next(iban for two in range(2, 99) if checksums.iban(iban := f"DE{two:02d}{account}")))
+        made.append(":".join(["00", *(f"{draw.randrange(256):02x}" for _ in range(4)), f"a{number % 10}"]))
+        person = f"{100 + number}.{draw.randrange(1000):03d}.{draw.randrange(1000):03d}-"
+        made.append(next(person + f"{two:02d}" for two in range(100) if checksums.cpf(re.sub(r"\D", "", person) + f"{two:02d}")))
+        made.append(f"{name}{number} (at) example (dot) org")
         made.append("ghp_" + "".join(draw.choices("abcdefghijklmnopqrstuvwxyzABCDEFGH0123456789", k=36)))
     return made
 
@@ -45,7 +50,7 @@ def everything(folder: Path) -> str:
 @pytest.mark.parametrize("recipe", ["web", "extract"])
 def test_no_output_holds_a_secret(tmp_path: Path, recipe: str) -> None:
     planted = secrets()
-    assert len(set(planted)) == 500
+    assert len(set(planted)) == 800
     pages = []
     for number, secret in enumerate(planted):
         where = number % 5
@@ -73,6 +78,6 @@ def test_no_output_holds_a_secret(tmp_path: Path, recipe: str) -> None:
 
 
 def test_the_search_would_find_one(tmp_path: Path) -> None:
-    """The same search over the pages themselves finds all 500."""
+    """The same search over the pages themselves finds all 800."""
     (tmp_path / "x.txt").write_text("\n".join(secrets()))
     assert all(secret in everything(tmp_path) for secret in secrets())

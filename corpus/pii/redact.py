@@ -4,6 +4,7 @@ redact_text("Write to anna@example.com") -> "Write to [EMAIL]"
 redact_url("http://example.com/?u=anna%40example.com") -> "http://example.com/?u=[EMAIL]"
 """
 
+import re
 from collections.abc import Callable, Sequence
 from urllib.parse import unquote
 
@@ -11,6 +12,15 @@ from corpus.pii.detect import find
 from corpus.pii.kinds import CREDENTIAL, IP_PRIVATE, IPV4, IPV6, KINDS, NATIONAL_ID, Span
 
 _NAMES = {IPV4: "IP", IPV6: "IP", IP_PRIVATE: "IP", NATIONAL_ID: "ID", CREDENTIAL: "SECRET"}
+# A piece of a URL without any of these holds nobody's datum: most are not searched.
+_WORTH_A_LOOK = re.compile(
+    r"[@%]|[0-9](?:[^0-9]{0,3}[0-9]){6}|[([{<]at[)\]}>]|[A-Za-z0-9_-]{20}|[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]|::|[0-9]\w?\+[A-Z]",
+    re.IGNORECASE,
+)
+_SECRET_KEY = re.compile(
+    r"(?:[\w-]{0,20}[_-])?(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|auth|sig|signature|session(?:id)?|sid|jwt)",
+    re.IGNORECASE,
+)
 PLACEHOLDERS = {kind: f"[{_NAMES.get(kind, kind.upper())}]" for kind in KINDS}
 
 
@@ -50,17 +60,16 @@ def redact_url(url: str) -> str:
 
 
 def _redact_parts(path: str) -> str:
-    """Each piece between separators on its own, decoded for the search; a piece without a find stays as it was written."""
-    if "@" not in path and "%" not in path and sum(character.isdigit() for character in path) < 7:
-        return path
-    pieces, piece = [], ""
-    for character in path:
-        if character in "/?&=;#":
-            pieces += [_redact_piece(piece), character]
-            piece = ""
-        else:
-            piece += character
-    return "".join(pieces) + _redact_piece(piece)
+    """Each piece between separators on its own, decoded for the search; a piece without a find stays as it was written. The value of
+    a key that is called a password or a token goes whatever it is.
+    """
+    pieces = re.split("([/?&=;#])", path)
+    for at in range(0, len(pieces), 2):
+        if at > 1 and pieces[at - 1] == "=" and pieces[at] and _SECRET_KEY.fullmatch(pieces[at - 2]):
+            pieces[at] = PLACEHOLDERS[CREDENTIAL]
+        elif _WORTH_A_LOOK.search(pieces[at]):
+            pieces[at] = _redact_piece(pieces[at])
+    return "".join(pieces)
 
 
 def _redact_piece(piece: str) -> str:

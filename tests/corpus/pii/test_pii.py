@@ -215,6 +215,21 @@ def test_urls() -> None:
     assert redact_url("http://93.184.216.34/a/2024/01/02/page-1234567.html") == "http://93.184.216.34/a/2024/01/02/page-1234567.html"
 
 
+@pytest.mark.parametrize(
+    ("query", "redacted"),
+    [
+        ("token=abc&x=1", "token=[SECRET]&x=1"), ("api_key=h7Gk&page=2", "api_key=[SECRET]&page=2"),
+        ("user_password=x", "user_password=[SECRET]"),
+        ("mail=anna(at)example.com", "mail=[EMAIL]"), ("tel=%2B1%20202-555-0143", "tel=[PHONE]"), ("mac=00:1a:2b:3c:4d:5e", "mac=[MAC]"),
+        ("ip=93.184.216.34", "ip=[IP]"), ("iban=DE89370400440532013000", "iban=[IBAN]"), ("cpf=111.444.777-35", "cpf=[ID]"),
+        ("q=%EF%BC%90%31", "q=%EF%BC%90%31"), ("tokens=3&id=20240102", "tokens=3&id=20240102"), ("a=%61nna%40example.com", "a=[EMAIL]"),
+        ("s=221B+Baker+Street", "s=[ADDRESS]"), ("v=1.2.3.4", "v=1.2.3.4"),
+    ],
+)  # fmt: skip
+def test_queries(query: str, redacted: str) -> None:
+    assert redact_url(f"http://example.com/path?{query}") == f"http://example.com/path?{redacted}"
+
+
 def test_kinds_that_are_not_asked_for_stay() -> None:
     assert redacted("At 192.168.0.1 now.")[0] == "At 192.168.0.1 now."
     assert redacted("At 192.168.0.1 now.", kinds=("ip_private",))[0] == "At [IP] now."
