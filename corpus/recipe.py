@@ -48,6 +48,7 @@ BUILT_IN: dict[str, str] = {
     "quality_classifier": "corpus.quality.classifier:QualityClassifier",
     "toxic_words": "corpus.toxicity.wordlist:ToxicWords",
     "toxicity_classifier": "corpus.toxicity.classifier:ToxicityClassifier",
+    "decontaminate": "corpus.decontamination:Decontaminate",
     "redact_pii": "corpus.pii.policy:RedactPii",
     "text_digest": "corpus.dedup.signature:TextDigest",
     "min_hash_signature": "corpus.dedup.signature:MinHashSignature",
@@ -236,6 +237,11 @@ def _refuse_unknown_keys(kind: type, fields: Mapping[Any, Any], where: str) -> N
             raise RecipeError(f"unknown key {key!r}", where=where, hint=_nearest(str(key), known))
         if dataclasses.is_dataclass(hints[key]) and isinstance(value, dict):
             _refuse_unknown_keys(typing.cast(type, hints[key]), value, f"{where}.{key}")
+        inner = (*typing.get_args(hints[key]), None)[0]  # of tuple[EvaluationSet, ...]
+        if dataclasses.is_dataclass(inner) and isinstance(value, list):
+            for at, each in enumerate(value):
+                if isinstance(each, dict):
+                    _refuse_unknown_keys(typing.cast(type, inner), each, f"{where}.{key}.{at}")
 
 
 def _nearest(key: str, known: Sequence[str]) -> str:

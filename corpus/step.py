@@ -100,6 +100,10 @@ class DocumentStep(ABC):
         """Paths of the files (models, lists) of the user's that the result depends on; their digests go into the manifest."""
         return ()
 
+    def facts(self) -> dict[str, object]:
+        """What the report should say of the settings in effect: plain JSON values."""
+        return {}
+
 
 class Filter(DocumentStep):
     """Measures, then judges. Subclasses say what (``measure``) and where the line is (``rules``)."""
