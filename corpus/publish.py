@@ -36,7 +36,7 @@ from corpus.report.clusters import clusters
 from corpus.report.metrics import Metrics
 from corpus.report.page import render
 from corpus.shards import Shard, shard_expression, write_shard
-from corpus.step import CorpusStep, DocumentStep, signal_types, step_name
+from corpus.step import signal_types
 from corpus.storage import Place, json_bytes
 from corpus.tasks import guarded
 from corpus.work import Work
@@ -71,6 +71,7 @@ class Content:
     fingerprint: dict[str, Any]
     reading: Reading
     decided: DataFrame
+    facts: dict[str, Any]  # by step, for the report
     work: Work
     corpus: Place
 
@@ -279,15 +280,9 @@ def _report(content: Content, written: Written) -> dict[str, Any]:
         kept=written.kept,
         domains=_domains(content.decided),
         clusters=clusters(content.decided, reading.texts(content.work.spark)),
-        facts=_facts(recipe),
+        facts=content.facts,
         splits=_splits(content.decided),
     )
-
-
-def _facts(recipe: Recipe) -> dict[str, Any]:
-    parts: list[DocumentStep | CorpusStep] = [*recipe.steps, *recipe.corpus]
-    told = {step_name(type(part)): part.facts() for part in parts}
-    return {name: facts for name, facts in told.items() if facts}
 
 
 def _rules(recipe: Recipe) -> list[dict[str, Any]]:

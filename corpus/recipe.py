@@ -26,7 +26,7 @@ import yaml
 from corpus import document
 from corpus.errors import RecipeError
 from corpus.sources.source import Source
-from corpus.step import CorpusStep, DocumentStep, Rule, signal_types, step_name
+from corpus.step import CorpusStep, DocumentStep, Rule, step_name
 
 # Every built-in by its name in a recipe. A line here is all that a new step of ours needs; a step of the user's needs none.
 BUILT_IN: dict[str, str] = {
@@ -352,7 +352,12 @@ def _check_order(recipe: Recipe) -> None:
                 raise RecipeError(
                     f"reads {column!r}, which no document step adds", where=f"corpus[{at}] {step_name(type(set_step))}", hint=hint
                 )
-    signal_types(recipe.steps)
+        for name in set_step.signals():
+            if name not in names:
+                hint = _nearest(name, sorted(set(names)))
+                raise RecipeError(
+                    f"reads the signal {name!r}, which no step measures", where=f"corpus[{at}] {step_name(type(set_step))}", hint=hint
+                )
 
 
 def _is_remeasured(name: str) -> bool:

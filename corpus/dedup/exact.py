@@ -54,7 +54,10 @@ class ExactDuplicates(CorpusStep):
     reads = ("text_digest",)
     reasons = (EXACT,)
 
+    def signals(self) -> tuple[str, ...]:
+        return self.survivor.signals()
+
     def __call__(self, documents: DataFrame, workspace: Workspace) -> DataFrame:
         group = F.when(F.col("outcome").isNull(), F.hex("text_digest"))
         grouped = documents.withColumns({"group": group, "similarity": F.lit(None).cast("double")})
-        return keep_one(grouped, self.survivor, EXACT, step_name(type(self)))
+        return keep_one(grouped, self.survivor, EXACT, step_name(type(self)), workspace.texts)
