@@ -134,7 +134,10 @@ def plan(recipe: Recipe) -> list[tuple[str, list[str]]]:
     return [
         ("read (one fused pass, one task a split, no shuffle)", [step_name(type(part)) for part in (*recipe.sources, *recipe.steps)]),
         ("sets (Spark, with shuffles)", ["same_record", *(step_name(type(step)) for step in recipe.corpus)]),
-        ("write (Spark, one shuffle)", ["documents", "ledger", *(["rejected"] if recipe.output.keep_rejected else [])]),
+        (
+            "write (Spark, one shuffle)",
+            ["documents", "ledger", *(["rejected"] if recipe.output.keep_rejected else []), *(["index"] if recipe.output.index else [])],
+        ),
         ("report", ["report.json", "report.html", "README.md", "run.json", "manifest.json"]),
     ]
 

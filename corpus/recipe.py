@@ -55,6 +55,7 @@ BUILT_IN: dict[str, str] = {
     "exact_duplicates": "corpus.dedup.exact:ExactDuplicates",
     "near_duplicates": "corpus.dedup.minhash:NearDuplicates",
     "split_by_cluster": "corpus.splits:SplitByCluster",
+    "mix": "corpus.mixing:Mix",
 }
 _BUILT_IN_PACKAGE = "corpus"
 RECIPES = "corpus.resources.recipes"
@@ -69,6 +70,7 @@ class Output:
 
     shard_bytes: int = 128 * 2**20  # of text, before compression: a shard of 128 MiB loads in a second and spreads over many readers
     keep_rejected: bool = False  # measure rejected documents to the end as well, and write them to rejected/
+    index: bool = False  # write index/, so that later corpora can be deduplicated against this one: about 500 bytes a document
 
     def __post_init__(self) -> None:
         if self.shard_bytes < 1:
@@ -100,6 +102,11 @@ class Recipe:
         """Code -> meaning of every reason that this recipe can give."""
         parts: list[Source | DocumentStep | CorpusStep] = [*self.sources, *self.steps, *self.corpus]
         return {reason.code: reason.meaning for part in parts for reason in part.reasons}
+
+    def assets(self) -> list[str]:
+        """Paths of the user's files that the result depends on."""
+        parts: list[DocumentStep | CorpusStep] = [*self.steps, *self.corpus]
+        return [path for part in parts for path in part.assets()]
 
     def to_data(self) -> dict[str, Any]:
         """The recipe as plain data with every default visible: what ``--show`` prints and the manifest holds."""

@@ -149,6 +149,10 @@ class CorpusStep(ABC):
     def __call__(self, documents: "DataFrame", workspace: Workspace) -> "DataFrame":
         """The same rows and columns, some of them with an outcome, a cluster or a split."""
 
+    def assets(self) -> tuple[str, ...]:
+        """Paths of the files of the user's that the result depends on; their digests go into the manifest."""
+        return ()
+
     def signals(self) -> tuple[str, ...]:
         """Names of the measured values that these settings ask for; a recipe is refused where no document step measures one."""
         return ()

@@ -25,6 +25,7 @@ from pyspark.sql import functions as F
 
 from corpus.dedup.audit import Judgement, audit, found_chance, sets_of
 from corpus.dedup.components import components
+from corpus.dedup.earlier import MANIFEST, is_earlier, refuse_other_signatures, with_earlier
 from corpus.dedup.exact import EXACT
 from corpus.dedup.survivors import SurvivorRule, keep_one
 from corpus.errors import RecipeError
@@ -57,7 +58,8 @@ class NearDuplicates(CorpusStep):
 
     ``verify``: by ``signature`` the similarity is an estimate, with a standard error of 0.04 at 0.7 and 112 permutations; by ``shingles``
     it is exact, and the texts of all documents that share a bucket with another are read once more. ``ngram`` and ``character_ngram``
-    are those of the signature. ``audit``: of how many verified pairs, and how many turned away, the report tells the truth; 0 for none.
+    are those of the signature. ``against``: folders of earlier corpora, as of ExactDuplicates. ``audit``: of how many verified pairs,
+    and how many turned away, the report tells the truth; 0 for none.
     """
 
     threshold: float = 0.7
@@ -71,6 +73,7 @@ class NearDuplicates(CorpusStep):
     character_ngram: int = 10
     audit: int = 200
     survivor: SurvivorRule = SurvivorRule()
+    against: tuple[str, ...] = ()
 
     reads = ("signature",)
     reasons = (NEAR,)
@@ -84,6 +87,8 @@ class NearDuplicates(CorpusStep):
             raise ValueError(f"all_pairs must lie in 0..{_MOST_PAIRED}, and representatives be at least 1")
         if not 0 <= self.audit <= _MOST_AUDITED or min(self.ngram, self.character_ngram) < 1:
             raise ValueError(f"audit must lie in 0..{_MOST_AUDITED}, ngram and character_ngram be at least 1")
+        if self.against and self.verify == "shingles":
+            raise ValueError("verify: shingles reads texts, and those of earlier corpora are not read: leave one of the two")
         bands, rows = self.layout()
         half = _half_found(bands, rows)
         if abs(half - self.threshold) > 0.15:  # 20 bands of 450 rows for 450 of 20 find nothing below 0.99
@@ -92,6 +97,9 @@ class NearDuplicates(CorpusStep):
     def layout(self) -> tuple[int, int]:
         """(bands, rows of a band)."""
         return (self.bands, self.rows) if self.bands else _optimum(self.threshold, self.permutations)
+
+    def assets(self) -> tuple[str, ...]:
+        return tuple(f"{corpus}/{MANIFEST}" for corpus in self.against)
 
     def signals(self) -> tuple[str, ...]:
         return self.survivor.signals()
@@ -117,6 +125,10 @@ class NearDuplicates(CorpusStep):
         return {"audit": told} if told else {}
 
     def __call__(self, documents: DataFrame, workspace: Workspace) -> DataFrame:
+        refuse_other_signatures(
+            self.against, {"permutations": self.permutations, "ngram": self.ngram, "character_ngram": self.character_ngram}
+        )
+        documents = with_earlier(documents, self.against)
         live = documents.where(F.col("outcome").isNull() & F.col("signature").isNotNull()).select("id", "signature")
         compared = workspace.materialise("compared", lambda: self._compared(live, workspace))
         edges = compared.where(F.col("similarity") >= self.threshold)
@@ -133,8 +145,9 @@ class NearDuplicates(CorpusStep):
         """
         bands, rows = self.layout()
         keys = live.mapInArrow(guarded(partial(_band_keys, bands=bands, rows=rows, permutations=self.permutations)), "key long, id string")
-        size = F.count("id").over(Window.partitionBy("key"))
-        shared = keys.withColumn("size", size).where("size > 1")
+        bucket = Window.partitionBy("key")
+        counted = keys.withColumns({"size": F.count("id").over(bucket), "fresh": F.max((~is_earlier()).cast("int")).over(bucket)})
+        shared = counted.where("size > 1 and fresh = 1").drop("fresh")  # what earlier corpora share among themselves is decided
         contents = live.withColumnRenamed("signature", "content")
         if self.verify == "shingles":
             candidates = workspace.texts.join(shared.select("id").distinct(), "id", "left_semi")

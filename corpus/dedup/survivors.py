@@ -10,6 +10,7 @@ from typing import Literal, final
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from corpus.dedup.earlier import is_earlier, survivor, without_earlier
 from corpus.step import Reason
 
 Preference = Literal["highest", "lowest", "longest", "shortest", "newest", "oldest"]
@@ -71,13 +72,13 @@ def keep_one(
     ``documents``: the ledger table with ``group`` (string; null: the row takes no part) and ``similarity`` (double, becomes ``value``
     of the rejected); both are gone from the result. ``texts``: where the rule finds its signal. Rows of a group that were rejected
     before keep their outcome and follow: they are counted, and ``duplicate_of`` names the survivor. A group in which nothing lives is
-    left as it is.
+    left as it is. Rows of earlier corpora come before the rule, and are gone from the result.
     Sets cluster_id (the least id of the group) and cluster_size (its rows).
     """
     # rows that take no part are partitions of their own: with a null key alone all of them would land in one task
     members = Window.partitionBy("group", F.when(F.col("group").isNull(), F.col("id")))
-    ranked = members.orderBy(F.col("outcome").isNotNull(), *rule.order())
-    first = F.first(F.struct("id", F.col("outcome").isNull().alias("lives")))
+    ranked = members.orderBy(F.col("outcome").isNotNull(), ~is_earlier(), *rule.order())
+    first = F.first(F.struct(survivor().alias("id"), F.col("outcome").isNull().alias("lives")))
     ranks = rule.ranked(documents, texts).withColumns(
         {
             "place": F.row_number().over(ranked),
@@ -102,4 +103,6 @@ def keep_one(
         "cluster_id": set_where(takes_part, "cluster_id", F.col("least")),
         "cluster_size": set_where(takes_part, "cluster_size", F.col("rows")),
     }
-    return ranks.select([changed.get(name, F.col(name)) for name in documents.columns if name not in ("group", "similarity")])
+    return without_earlier(ranks).select(
+        [changed.get(name, F.col(name)) for name in documents.columns if name not in ("group", "similarity")]
+    )
