@@ -52,6 +52,7 @@ BUILT_IN: dict[str, str] = {
     "redact_pii": "corpus.pii.policy:RedactPii",
     "text_digest": "corpus.dedup.signature:TextDigest",
     "min_hash_signature": "corpus.dedup.signature:MinHashSignature",
+    "url_duplicates": "corpus.dedup.urls:UrlDuplicates",
     "exact_duplicates": "corpus.dedup.exact:ExactDuplicates",
     "near_duplicates": "corpus.dedup.minhash:NearDuplicates",
     "split_by_cluster": "corpus.splits:SplitByCluster",

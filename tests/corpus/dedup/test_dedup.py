@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from corpus.dedup.exact import ExactDuplicates, SameRecord
 from corpus.dedup.minhash import NearDuplicates, _Compare
 from corpus.dedup.survivors import SurvivorRule
+from corpus.dedup.urls import UrlDuplicates
 from corpus.splits import SplitByCluster
 from corpus.work import Work
 from tests.corpus.dedup.conftest import SCHEMA, row, with_texts, words
@@ -52,6 +53,22 @@ def test_exact_duplicates_keep_the_oldest_of_equals(table: Table, work: Work) ->
     assert (found["a"]["outcome"], found["a"]["duplicate_of"], found["a"]["cluster_size"]) == ("dedup:exact", "b", 2)
     assert (found["c"]["outcome"], found["c"]["cluster_id"]) == ("gopher:too_few_words", None)
     assert (found["d"]["outcome"], found["d"]["cluster_id"], found["d"]["cluster_size"]) == (None, "d", 1)
+
+
+def test_of_one_address_the_newest_page_stays(table: Table, work: Work) -> None:
+    rows = [
+        row("a", "what it said", url="http://www.example.com/page?utm_source=mail", date=datetime(2024, 1, 1, tzinfo=UTC)),
+        row("b", "what it says", url="https://example.com/page/", date=datetime(2025, 1, 1, tzinfo=UTC)),
+        row("c", "another", url="https://example.com/page?id=2"),
+        row("d", "what it said", url=None),
+        row("e", "what it said", url=None),
+        row("f", "rejected", url="https://example.com/page", outcome="c4:curly_brace", date=datetime(2026, 1, 1, tzinfo=UTC)),
+    ]
+    found = decided(UrlDuplicates()(table(rows), work))
+    assert {name: (each["outcome"], each["duplicate_of"]) for name, each in found.items()} == {
+        "a": ("dedup:same_url", "b"), "b": (None, None), "c": (None, None), "d": (None, None), "e": (None, None),
+        "f": ("c4:curly_brace", None),
+    }  # fmt: skip
 
 
 def test_the_rule_of_survivors(table: Table, work: Work) -> None:
