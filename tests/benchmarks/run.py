@@ -38,7 +38,7 @@ def main() -> None:
     if not pages.is_dir():
         sys.exit(f"no pages to measure on: {pages} (set GRISTMILL_TEST_DATA)")
     documents = pack(pages, BUILD / "pages", files=4)
-    peer = _peer("datatrove")
+    peer = installed("datatrove")
     times = _interleaved({"gristmill": _ours, "datatrove": lambda: _datatrove(peer)}, rounds)
     result = _told("web: WARC to Parquet on 2 cores", "documents/s", documents, times)
     result["kept"] = json.loads((BUILD / "ours" / "manifest.json").read_text())["kept"]
@@ -65,7 +65,7 @@ def _datatrove(python: Path) -> None:
         subprocess.run(list(map(str, command)), env={**os.environ, "LID_MODEL": str(model)}, check=True, capture_output=True, timeout=1800)
 
 
-def _peer(name: str) -> Path:
+def installed(name: str) -> Path:
     """Python of the peer's environment."""
     python = BUILD / name / "bin" / "python"
     if not (BUILD / name / "installed").exists():
