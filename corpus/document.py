@@ -66,6 +66,7 @@ AFTER_SIGNALS: tuple[tuple[str, pa.DataType], ...] = (
     ("cluster_id", pa.string()),
     ("cluster_size", pa.int64()),
     ("split", pa.string()),  # train, validation, test
+    ("repeats", pa.int32()),  # how often a mixture has it read in training; null where nothing was mixed
 )
 
 # What every batch of the fused pass has: the document's columns that one document alone can fill, and its faults.
@@ -95,6 +96,16 @@ FACTS: tuple[tuple[str, pa.DataType], ...] = (
     ("cluster_id", pa.string()),
     ("cluster_size", pa.int64()),
     ("split", pa.string()),
+    ("repeats", pa.int32()),
+)
+DECIDED = ("cluster_id", "cluster_size", "split", "repeats")  # columns of a document that the set steps fill
+
+# index/*.parquet: what later crawls are deduplicated against. One row a document that deduplication saw, but for exact copies.
+INDEX: tuple[tuple[str, pa.DataType], ...] = (
+    ("id", pa.string()),
+    ("text_digest", pa.binary()),
+    ("signature", pa.binary()),
+    ("duplicate_of", pa.string()),  # null where the document itself was kept
 )
 
 KEPT = "kept"

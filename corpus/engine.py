@@ -113,13 +113,13 @@ def curate(
         if finished:
             return Result(corpus, finished, json.loads((corpus / publish.RUN).read_bytes()), resumed=True)
         resumed = claim(place, now, manifest.differences)
-        store = Work(spark, place)
         with clock.stage("read", "the fused pass, from bytes to signals"):
             reading = read_splits(spark, recipe, examined, place / "fused")
         if not reading.documents:
             raise InputError("no readable record", where=", ".join(inputs), hint="the files were read, but hold no document")
-        decided = _decide(recipe, store, reading, clock)
-        content = publish.Content(recipe=recipe, fingerprint=now, reading=reading, decided=decided, work=store, corpus=corpus)
+        store = Work(spark, place, reading.texts(spark))
+        decided, facts = _decide(recipe, store, reading, clock)
+        content = publish.Content(recipe=recipe, fingerprint=now, reading=reading, decided=decided, facts=facts, work=store, corpus=corpus)
         with clock.stage("write", "documents and ledger"):
             written = publish.write_shards(content)
         with clock.stage("report", "figures, page and manifest"):
@@ -134,19 +134,25 @@ def plan(recipe: Recipe) -> list[tuple[str, list[str]]]:
     return [
         ("read (one fused pass, one task a split, no shuffle)", [step_name(type(part)) for part in (*recipe.sources, *recipe.steps)]),
         ("sets (Spark, with shuffles)", ["same_record", *(step_name(type(step)) for step in recipe.corpus)]),
-        ("write (Spark, one shuffle)", ["documents", "ledger", *(["rejected"] if recipe.output.keep_rejected else [])]),
+        (
+            "write (Spark, one shuffle)",
+            ["documents", "ledger", *(["rejected"] if recipe.output.keep_rejected else []), *(["index"] if recipe.output.index else [])],
+        ),
         ("report", ["report.json", "report.html", "README.md", "run.json", "manifest.json"]),
     ]
 
 
-def _decide(recipe: Recipe, work: Work, reading: Reading, clock: _Clock) -> DataFrame:
-    """The ledger table after all set steps: every row has an outcome."""
+def _decide(recipe: Recipe, work: Work, reading: Reading, clock: _Clock) -> tuple[DataFrame, dict[str, Any]]:
+    """The ledger table after all set steps, where every row has an outcome; and by step what the report should say of it."""
     table = reading.ledger(work.spark)
+    facts = {step_name(type(step)): step.facts() for step in recipe.steps}
     for number, step in enumerate((SameRecord(), *recipe.corpus)):
         name = step_name(type(step))
+        parts = work.below(f"{number:02d}-{name}.parts")
         with clock.stage(name, "on the ledger, with Spark"):
-            table = work.materialise(f"{number:02d}-{name}", _applied(step, table, work.below(f"{number:02d}-{name}.parts")))
-    return table.withColumn("outcome", F.coalesce("outcome", F.lit(document.KEPT)))
+            table = work.materialise(f"{number:02d}-{name}", _applied(step, table, parts))
+            facts[name] = {**step.facts(), **step.findings(parts)}
+    return table.withColumn("outcome", F.coalesce("outcome", F.lit(document.KEPT))), {name: told for name, told in facts.items() if told}
 
 
 def _applied(step: Any, table: DataFrame, work: Work) -> Callable[[], DataFrame]:

@@ -97,7 +97,7 @@ def run_split(split: Split, recipe: Recipe, folder: Place) -> SplitOutcome:
 
 def work_schema(signals: Mapping[str, pa.DataType]) -> pa.Schema:
     """Documents between the fused pass and the shards: those of the corpus but for what the set steps will say of them."""
-    return pa.schema([field for field in document.schema(signals) if field.name not in ("cluster_id", "cluster_size", "split")])
+    return pa.schema([field for field in document.schema(signals) if field.name not in document.DECIDED])
 
 
 def peak_memory_bytes() -> int:

@@ -47,7 +47,7 @@ def fingerprint(recipe: Recipe, examined: Iterable[Examined]) -> dict[str, Any]:
             | ({"source": entry.source} if entry.source >= 0 else {"unread": entry.why})
             for entry in examined
         ],
-        "assets": {path: _asset_digest(path) for step in recipe.steps for path in step.assets()},
+        "assets": {path: _asset_digest(path) for path in recipe.assets()},
         "code": {"gristmill": code_version(), **_foreign_code(recipe)},
     }
 

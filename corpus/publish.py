@@ -26,7 +26,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from corpus import document, manifest
-from corpus.dedup.exact import SameRecord
+from corpus.dedup.earlier import INDEX
+from corpus.dedup.exact import EXACT, SAME_RECORD, SameRecord
 from corpus.fused import peak_memory_bytes
 from corpus.reading import Reading, merged_metrics
 from corpus.recipe import Recipe
@@ -36,12 +37,13 @@ from corpus.report.clusters import clusters
 from corpus.report.metrics import Metrics
 from corpus.report.page import render
 from corpus.shards import Shard, shard_expression, write_shard
-from corpus.step import signal_types, step_name
+from corpus.step import signal_types
 from corpus.storage import Place, json_bytes
 from corpus.tasks import guarded
 from corpus.work import Work
 
 DOCUMENTS, LEDGER, REJECTED = "documents", "ledger", "rejected"
+INDEX_SHARD_ROWS = 250_000  # about 120 MB of Parquet: signatures do not compress
 REPORT, PAGE, CARD, RUN = "report.json", "report.html", "README.md", "run.json"
 LEDGER_SHARD_ROWS = 1_000_000  # about 60 MB of Parquet
 
@@ -71,6 +73,7 @@ class Content:
     fingerprint: dict[str, Any]
     reading: Reading
     decided: DataFrame
+    facts: dict[str, Any]  # by step, for the report
     work: Work
     corpus: Place
 
@@ -87,19 +90,31 @@ class Written:
 
 def clear(corpus: Place) -> None:
     """Remove a corpus, and nothing else that may lie in its folder."""
-    for name in (manifest.NAME, DOCUMENTS, LEDGER, REJECTED, REPORT, PAGE, CARD, RUN):  # the manifest first: then it is no corpus any more
+    for name in (
+        manifest.NAME,
+        DOCUMENTS,
+        LEDGER,
+        REJECTED,
+        INDEX,
+        REPORT,
+        PAGE,
+        CARD,
+        RUN,
+    ):  # the manifest first: then it is no corpus any more
         (corpus / name).remove()
 
 
 def write_shards(content: Content) -> Written:
     """Documents, rejected documents if the recipe keeps them, and the ledger. Fails loudly where a document was lost."""
-    for name in (DOCUMENTS, LEDGER, REJECTED):
+    for name in (DOCUMENTS, LEDGER, REJECTED, INDEX):
         (content.corpus / name).remove()
     outcomes = _outcomes(content.decided)
     shards = {DOCUMENTS: _write_documents(content, outcomes, DOCUMENTS)}
     if content.recipe.output.keep_rejected:
         shards[REJECTED] = _write_documents(content, outcomes, REJECTED)
     shards[LEDGER] = _write_ledger(content)
+    if content.recipe.output.index:
+        shards[INDEX] = _write_index(content)
     kept_rows = sum(shard.rows for shard in shards[DOCUMENTS])
     ledger_rows = sum(shard.rows for shard in shards[LEDGER])
     counted = sum(outcome["documents"] for outcome in outcomes.values())
@@ -170,7 +185,7 @@ def _write_documents(content: Content, outcomes: dict[str, dict[str, int]], fold
     spark, schema = content.work.spark, document.schema(signal_types(content.recipe.steps))
     wanted = content.decided.where((F.col("outcome") == document.KEPT) if is_kept else (F.col("outcome") != document.KEPT))
     number = F.expr(shard_expression(shards)).alias("shard")
-    decisions = wanted.select(number, "id", "origin", "cluster_id", "cluster_size", "split", F.lit(False).alias("is_text"))
+    decisions = wanted.select(number, "id", "origin", *document.DECIDED, F.lit(False).alias("is_text"))
     texts = content.reading.texts(spark).select(number, "*", F.lit(True).alias("is_text"))
     # No join: Spark may spread the rows of a join as it likes (other partition counts, skew), and a shard must lie in one task.
     rows = texts.unionByName(decisions, allowMissingColumns=True).repartition(max(shards, spark.sparkContext.defaultParallelism), "shard")
@@ -194,7 +209,7 @@ def _decided_texts(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch
         at = np.flatnonzero(meets) + 1
         before = pa.array(at - 1)
         taken = rows.take(pa.array(at))
-        for name in ("cluster_id", "cluster_size", "split"):
+        for name in document.DECIDED:
             taken = taken.set_column(taken.schema.get_field_index(name), name, rows[name].take(before))
         if len(at):
             yield taken
@@ -206,6 +221,17 @@ def _write_ledger(content: Content) -> list[Shard]:
     rows = content.decided.select(F.expr(shard_expression(shards)).alias("shard"), *schema.names)
     ordered = rows.repartition(shards, "shard").sortWithinPartitions("shard", *_ORDER)
     return _write(ordered, partial(_write_one, schema=schema, metrics=None), content.corpus / LEDGER, schema, iter)
+
+
+def _write_index(content: Content) -> list[Shard]:
+    """Of every document that deduplication saw; an exact copy is stood for by its survivor."""
+    seen = (F.col("outcome") == document.KEPT) | F.col("cluster_id").isNotNull()
+    rows = content.decided.where(seen & ~F.col("outcome").isin(EXACT.code, SAME_RECORD.code))
+    schema = pa.schema(list(document.INDEX))
+    shards = max(1, -(-content.reading.documents // INDEX_SHARD_ROWS))
+    numbered = rows.select(F.expr(shard_expression(shards)).alias("shard"), *schema.names)
+    ordered = numbered.repartition(shards, "shard").sortWithinPartitions("shard", "id")
+    return _write(ordered, partial(_write_one, schema=schema, metrics=None), content.corpus / INDEX, schema, iter)
 
 
 def _write_one(batches: Iterator[pa.RecordBatch], folder: Place, number: int, *, schema: pa.Schema, metrics: Place | None) -> Shard:
@@ -279,7 +305,7 @@ def _report(content: Content, written: Written) -> dict[str, Any]:
         kept=written.kept,
         domains=_domains(content.decided),
         clusters=clusters(content.decided, reading.texts(content.work.spark)),
-        facts={step_name(type(step)): step.facts() for step in recipe.corpus if step.facts()},
+        facts=content.facts,
         splits=_splits(content.decided),
     )
 

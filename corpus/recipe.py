@@ -26,7 +26,7 @@ import yaml
 from corpus import document
 from corpus.errors import RecipeError
 from corpus.sources.source import Source
-from corpus.step import CorpusStep, DocumentStep, Rule, signal_types, step_name
+from corpus.step import CorpusStep, DocumentStep, Rule, step_name
 
 # Every built-in by its name in a recipe. A line here is all that a new step of ours needs; a step of the user's needs none.
 BUILT_IN: dict[str, str] = {
@@ -49,12 +49,15 @@ BUILT_IN: dict[str, str] = {
     "toxic_words": "corpus.toxicity.wordlist:ToxicWords",
     "toxicity_classifier": "corpus.toxicity.classifier:ToxicityClassifier",
     "toxic_sentences": "corpus.toxicity.classifier:ToxicSentences",
+    "decontaminate": "corpus.decontamination:Decontaminate",
     "redact_pii": "corpus.pii.policy:RedactPii",
     "text_digest": "corpus.dedup.signature:TextDigest",
     "min_hash_signature": "corpus.dedup.signature:MinHashSignature",
+    "url_duplicates": "corpus.dedup.urls:UrlDuplicates",
     "exact_duplicates": "corpus.dedup.exact:ExactDuplicates",
     "near_duplicates": "corpus.dedup.minhash:NearDuplicates",
     "split_by_cluster": "corpus.splits:SplitByCluster",
+    "mix": "corpus.mixing:Mix",
 }
 _BUILT_IN_PACKAGE = "corpus"
 RECIPES = "corpus.resources.recipes"
@@ -69,6 +72,7 @@ class Output:
 
     shard_bytes: int = 128 * 2**20  # of text, before compression: a shard of 128 MiB loads in a second and spreads over many readers
     keep_rejected: bool = False  # measure rejected documents to the end as well, and write them to rejected/
+    index: bool = False  # write index/, so that later corpora can be deduplicated against this one: about 500 bytes a document
 
     def __post_init__(self) -> None:
         if self.shard_bytes < 1:
@@ -100,6 +104,11 @@ class Recipe:
         """Code -> meaning of every reason that this recipe can give."""
         parts: list[Source | DocumentStep | CorpusStep] = [*self.sources, *self.steps, *self.corpus]
         return {reason.code: reason.meaning for part in parts for reason in part.reasons}
+
+    def assets(self) -> list[str]:
+        """Paths of the user's files that the result depends on."""
+        parts: list[DocumentStep | CorpusStep] = [*self.steps, *self.corpus]
+        return [path for part in parts for path in part.assets()]
 
     def to_data(self) -> dict[str, Any]:
         """The recipe as plain data with every default visible: what ``--show`` prints and the manifest holds."""
@@ -237,6 +246,11 @@ def _refuse_unknown_keys(kind: type, fields: Mapping[Any, Any], where: str) -> N
             raise RecipeError(f"unknown key {key!r}", where=where, hint=_nearest(str(key), known))
         if dataclasses.is_dataclass(hints[key]) and isinstance(value, dict):
             _refuse_unknown_keys(typing.cast(type, hints[key]), value, f"{where}.{key}")
+        inner = (*typing.get_args(hints[key]), None)[0]  # of tuple[EvaluationSet, ...]
+        if dataclasses.is_dataclass(inner) and isinstance(value, list):
+            for at, each in enumerate(value):
+                if isinstance(each, dict):
+                    _refuse_unknown_keys(typing.cast(type, inner), each, f"{where}.{key}.{at}")
 
 
 def _nearest(key: str, known: Sequence[str]) -> str:
@@ -347,7 +361,12 @@ def _check_order(recipe: Recipe) -> None:
                 raise RecipeError(
                     f"reads {column!r}, which no document step adds", where=f"corpus[{at}] {step_name(type(set_step))}", hint=hint
                 )
-    signal_types(recipe.steps)
+        for name in set_step.signals():
+            if name not in names:
+                hint = _nearest(name, sorted(set(names)))
+                raise RecipeError(
+                    f"reads the signal {name!r}, which no step measures", where=f"corpus[{at}] {step_name(type(set_step))}", hint=hint
+                )
 
 
 def _is_remeasured(name: str) -> bool:

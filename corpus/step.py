@@ -100,6 +100,10 @@ class DocumentStep(ABC):
         """Paths of the files (models, lists) of the user's that the result depends on; their digests go into the manifest."""
         return ()
 
+    def facts(self) -> dict[str, object]:
+        """What the report should say of the settings in effect: plain JSON values."""
+        return {}
+
 
 class Filter(DocumentStep):
     """Measures, then judges. Subclasses say what (``measure``) and where the line is (``rules``)."""
@@ -115,7 +119,16 @@ class Filter(DocumentStep):
 
 
 class Workspace(Protocol):
-    """Where a corpus step leaves what it has computed, so that a killed run goes on from there."""
+    """Where a corpus step leaves what it has computed, so that a killed run goes on from there; and where it finds texts."""
+
+    @property
+    def texts(self) -> "DataFrame":
+        """Every document with a text, as the fused pass left it: (id, text, signals, …). In columns: what is not selected is not read."""
+        ...
+
+    def reread(self, name: str) -> "DataFrame":
+        """What was materialised under ``name``."""
+        ...
 
     def materialise(self, name: str, make: Callable[[], "DataFrame"]) -> "DataFrame":
         """``make()`` written under ``name`` and read back; on a resumed run only read back. Cuts Spark's lineage."""
@@ -136,8 +149,20 @@ class CorpusStep(ABC):
     def __call__(self, documents: "DataFrame", workspace: Workspace) -> "DataFrame":
         """The same rows and columns, some of them with an outcome, a cluster or a split."""
 
+    def assets(self) -> tuple[str, ...]:
+        """Paths of the files of the user's that the result depends on; their digests go into the manifest."""
+        return ()
+
+    def signals(self) -> tuple[str, ...]:
+        """Names of the measured values that these settings ask for; a recipe is refused where no document step measures one."""
+        return ()
+
     def facts(self) -> dict[str, object]:
         """What the report should say of the settings in effect (bands, rows, the curve): plain JSON values."""
+        return {}
+
+    def findings(self, workspace: Workspace) -> dict[str, object]:
+        """What the report should say of what was found: asked once the step is done, of what it materialised. Plain JSON values."""
         return {}
 
 

@@ -1,7 +1,7 @@
 """The work folder: whose it is, and where set steps leave what they computed, so that a killed run goes on from there.
 
 resumed = claim(place, fingerprint, differences)
-table = Work(spark, place).materialise("01-exact", lambda: step(table, work))
+table = Work(spark, place, texts).materialise("01-exact", lambda: step(table, work))
 """
 
 import json
@@ -23,14 +23,19 @@ _SPARK_DONE = "_SUCCESS"  # Spark's own committer writes it last
 @final
 @dataclass(frozen=True)
 class Work:
-    """A folder that Spark can read and write, and the session to do it with. A ``corpus.step.Workspace``."""
+    """A folder that Spark can read and write, the session to do it with, and the texts. A ``corpus.step.Workspace``."""
 
     spark: SparkSession
     place: Place
+    texts: DataFrame
 
     def below(self, name: str) -> Self:
         """A folder of a step's own."""
-        return type(self)(self.spark, self.place / name)
+        return type(self)(self.spark, self.place / name, self.texts)
+
+    def reread(self, name: str) -> DataFrame:
+        """What was materialised under ``name``."""
+        return self.spark.read.parquet(spark_path(self.place / name))
 
     def materialise(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
         """``make()`` written as Parquet under ``name`` and read back; only read back where it lies whole already."""
@@ -39,7 +44,7 @@ class Work:
             made = make()
             made.write.mode("overwrite").parquet(spark_path(folder))
             return self.spark.read.schema(made.schema).parquet(spark_path(folder))
-        return self.spark.read.parquet(spark_path(folder))
+        return self.reread(name)
 
 
 def spark_path(place: Place) -> str:

@@ -19,7 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("corpus.language",),
     (
         "corpus.sources", "corpus.extraction", "corpus.rights", "corpus.urls", "corpus.normalize", "corpus.quality", "corpus.toxicity",
-        "corpus.pii", "corpus.splits", "corpus.work", "corpus.session",
+        "corpus.pii", "corpus.splits", "corpus.work", "corpus.session", "corpus.decontamination", "corpus.mixing",
     ),
     ("corpus.dedup",),
     ("corpus.recipe",),

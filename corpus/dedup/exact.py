@@ -9,6 +9,7 @@ from typing import final
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from corpus.dedup.earlier import MANIFEST, with_earlier
 from corpus.dedup.survivors import SurvivorRule, keep_one
 from corpus.step import CorpusStep, Reason, Workspace, step_name
 
@@ -47,14 +48,23 @@ class ExactDuplicates(CorpusStep):
     """Of documents with one ``text_digest``, the survivor stays. Sets cluster_id, cluster_size, duplicate_of.
 
     It comes before NearDuplicates, which carries these clusters on; short documents, without a signature, have only this.
+    ``against``: folders of earlier corpora, made with ``output.index``, whose documents stay and are never read (see ``earlier``).
     """
 
     survivor: SurvivorRule = SurvivorRule()
+    against: tuple[str, ...] = ()
 
     reads = ("text_digest",)
     reasons = (EXACT,)
 
+    def assets(self) -> tuple[str, ...]:
+        return tuple(f"{corpus}/{MANIFEST}" for corpus in self.against)
+
+    def signals(self) -> tuple[str, ...]:
+        return self.survivor.signals()
+
     def __call__(self, documents: DataFrame, workspace: Workspace) -> DataFrame:
         group = F.when(F.col("outcome").isNull(), F.hex("text_digest"))
-        grouped = documents.withColumns({"group": group, "similarity": F.lit(None).cast("double")})
-        return keep_one(grouped, self.survivor, EXACT, step_name(type(self)))
+        rows = with_earlier(documents, self.against)
+        grouped = rows.withColumns({"group": group, "similarity": F.lit(None).cast("double")})
+        return keep_one(grouped, self.survivor, EXACT, step_name(type(self)), workspace.texts)

@@ -2,9 +2,10 @@
 
     signatures ─bands─> (key, id) ─keys met twice─> buckets ─verify─> edges ─components─> clusters ─rule─> survivors
 
-Two documents are compared where they agree in all rows of a band; what is compared is verified by signature before it may join
-clusters, so that chance meetings in a bucket join nothing. Bands and rows are datasketch's optimum for the threshold. What is shuffled
-is about 50 bytes a band for each document; signatures (461 bytes) travel only with documents that share a bucket.
+Two documents are compared where they agree in all rows of a band; what is compared is verified, by signature or by the shingles of
+the texts, before it may join clusters, so that chance meetings in a bucket join nothing. Bands and rows are datasketch's optimum for
+the threshold. What is shuffled is about 50 bytes a band for each document; signatures (461 bytes) travel only with documents that
+share a bucket.
 
     NearDuplicates(threshold=0.8)(table, work)
 """
@@ -12,7 +13,7 @@ is about 50 bytes a band for each document; signatures (461 bytes) travel only w
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import final
+from typing import Any, Literal, final
 
 import numpy as np
 import pyarrow as pa
@@ -21,17 +22,20 @@ import xxhash
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from corpus.dedup.audit import Judgement, audit, found_chance, sets_of
 from corpus.dedup.components import components
+from corpus.dedup.earlier import MANIFEST, is_earlier, refuse_other_signatures, with_earlier
 from corpus.dedup.exact import EXACT
 from corpus.dedup.survivors import SurvivorRule, keep_one
 from corpus.errors import RecipeError
-from corpus.kernels.verify import join_representatives, joining_pairs
+from corpus.kernels.verify import alike, join_representatives, joining_pairs
 from corpus.step import CorpusStep, Reason, Workspace, step_name
 from corpus.tasks import guarded
 
 NEAR = Reason("dedup:near", "another document of its cluster is kept: clusters are joined by pairs that are alike beyond the threshold")
 
 _HEADER_BYTES = 13  # of a serialized LeanMinHash: seed, count, scheme
+_MOST_AUDITED = 2000  # pairs: their ids stand in the query that fetches the texts
 _MOST_PAIRED = 2000  # rows: two million comparisons, some 0.1 s, and 1 MB of signatures held
 
 
@@ -50,6 +54,11 @@ class NearDuplicates(CorpusStep):
     order of their ids join the first of at most ``representatives`` that they match. Where a bucket holds more families than that, the
     later ones are found only through their other bands. Sets cluster_id, cluster_size, duplicate_of; ``value`` is the highest
     similarity to another document that was verified.
+
+    ``verify``: by ``signature`` the similarity is an estimate, with a standard error of 0.04 at 0.7 and 112 permutations; by ``shingles``
+    it is exact, and the texts of all documents that share a bucket with another are read once more. ``ngram`` and ``character_ngram``
+    are those of the signature. ``against``: folders of earlier corpora, as of ExactDuplicates. ``audit``: of how many verified pairs,
+    and how many turned away, the report tells the truth; 0 for none.
     """
 
     threshold: float = 0.7
@@ -58,7 +67,12 @@ class NearDuplicates(CorpusStep):
     rows: int = 0
     all_pairs: int = 200
     representatives: int = 20
+    verify: Literal["signature", "shingles"] = "signature"
+    ngram: int = 5
+    character_ngram: int = 10
+    audit: int = 200
     survivor: SurvivorRule = SurvivorRule()
+    against: tuple[str, ...] = ()
 
     reads = ("signature",)
     reasons = (NEAR,)
@@ -70,6 +84,10 @@ class NearDuplicates(CorpusStep):
             raise ValueError("give bands and rows both, with bands * rows at most permutations, or neither")
         if not 0 <= self.all_pairs <= _MOST_PAIRED or self.representatives < 1:
             raise ValueError(f"all_pairs must lie in 0..{_MOST_PAIRED}, and representatives be at least 1")
+        if not 0 <= self.audit <= _MOST_AUDITED or min(self.ngram, self.character_ngram) < 1:
+            raise ValueError(f"audit must lie in 0..{_MOST_AUDITED}, ngram and character_ngram be at least 1")
+        if self.against and self.verify == "shingles":
+            raise ValueError("verify: shingles reads texts, and those of earlier corpora are not read: leave one of the two")
         bands, rows = self.layout()
         half = _half_found(bands, rows)
         if abs(half - self.threshold) > 0.15:  # 20 bands of 450 rows for 450 of 20 find nothing below 0.99
@@ -79,34 +97,68 @@ class NearDuplicates(CorpusStep):
         """(bands, rows of a band)."""
         return (self.bands, self.rows) if self.bands else _optimum(self.threshold, self.permutations)
 
+    def assets(self) -> tuple[str, ...]:
+        return tuple(f"{corpus}/{MANIFEST}" for corpus in self.against)
+
+    def signals(self) -> tuple[str, ...]:
+        return self.survivor.signals()
+
     def facts(self) -> dict[str, object]:
         """``curve``: [similarity, chance to be compared] in steps of 0.05; ``s50``: the similarity at which it is one half."""
         bands, rows = self.layout()
-        curve = [[step / 20, round(1 - (1 - (step / 20) ** rows) ** bands, 6)] for step in range(21)]
+        curve = [[step / 20, round(_compared_chance(step / 20, bands, rows), 6)] for step in range(21)]
         half = round(_half_found(bands, rows), 4)
         return {"permutations": self.permutations, "bands": bands, "rows": rows, "threshold": self.threshold, "s50": half, "curve": curve}
 
+    def findings(self, workspace: Workspace) -> dict[str, Any]:
+        """``audit``: how many of a sample of the pairs are what they were taken for (see ``audit.audit``)."""
+        bands, rows = self.layout()
+
+        def chance(similarity: float) -> float:
+            if self.verify == "shingles":
+                return _compared_chance(similarity, bands, rows)
+            return found_chance(similarity, self.permutations, bands, rows, self.threshold)
+
+        judgement = Judgement(threshold=self.threshold, ngram=self.ngram, character_ngram=self.character_ngram, sample=self.audit)
+        told = audit(workspace.reread("compared"), workspace.texts, judgement, chance) if self.audit else {}
+        return {"audit": told} if told else {}
+
     def __call__(self, documents: DataFrame, workspace: Workspace) -> DataFrame:
+        refuse_other_signatures(
+            self.against, {"permutations": self.permutations, "ngram": self.ngram, "character_ngram": self.character_ngram}
+        )
+        documents = with_earlier(documents, self.against)
         live = documents.where(F.col("outcome").isNull() & F.col("signature").isNotNull()).select("id", "signature")
-        edges = workspace.materialise("edges", lambda: self._edges(live))
+        compared = workspace.materialise("compared", lambda: self._compared(live, workspace))
+        edges = compared.where(F.col("similarity") >= self.threshold)
         roots = components(edges, workspace)
         ends = edges.select(F.col("a").alias("id"), "similarity").union(edges.select("b", "similarity"))
         best = ends.groupBy("id").agg(F.max("similarity").alias("similarity"))
         marks = best.join(roots, "id", "left").select(F.col("id").alias("marked"), "similarity", F.coalesce("root", "id").alias("root"))
-        return self._decided(documents, marks)
+        return self._decided(documents, marks, workspace)
 
-    def _edges(self, live: DataFrame) -> DataFrame:
-        """(a, b, similarity) of verified pairs, a < b, each once: of every bucket as many as join and rank its documents."""
+    def _compared(self, live: DataFrame, workspace: Workspace) -> DataFrame:
+        """(a, b, similarity) of pairs, a < b, each once: of every bucket as many verified ones as join and rank its documents.
+
+        Of a bucket of up to ``all_pairs`` documents its first two are told in any case: those turned away are for the audit.
+        """
         bands, rows = self.layout()
         keys = live.mapInArrow(guarded(partial(_band_keys, bands=bands, rows=rows, permutations=self.permutations)), "key long, id string")
-        size = F.count("id").over(Window.partitionBy("key"))
-        shared = keys.withColumn("size", size).where("size > 1")
-        buckets = shared.join(live, "id").repartition("key").sortWithinPartitions("key", "id")
-        verify = partial(_verify, threshold=self.threshold, all_pairs=self.all_pairs, room=self.representatives)
-        pairs = buckets.select("key", "size", "id", "signature").mapInArrow(verify, "a string, b string, similarity double")
+        bucket = Window.partitionBy("key")
+        counted = keys.withColumns({"size": F.count("id").over(bucket), "fresh": F.max((~is_earlier()).cast("int")).over(bucket)})
+        shared = counted.where("size > 1 and fresh = 1").drop("fresh")  # what earlier corpora share among themselves is decided
+        contents = live.withColumnRenamed("signature", "content")
+        if self.verify == "shingles":
+            candidates = workspace.texts.join(shared.select("id").distinct(), "id", "left_semi")
+            contents = sets_of(candidates, self.ngram, self.character_ngram).withColumnRenamed("shingles", "content")
+        # a text that is shorter than a shingle of other length than the signature's has none, but its bucket must come whole
+        filled = shared.join(contents, "id", "left").withColumn("content", F.coalesce("content", F.lit(b"")))
+        buckets = filled.repartition("key").sortWithinPartitions("key", "id")
+        compare = _Compare(self.verify == "shingles", self.threshold, self.all_pairs, self.representatives)
+        pairs = buckets.select("key", "size", "id", "content").mapInArrow(compare, "a string, b string, similarity double")
         return pairs.groupBy("a", "b").agg(F.max("similarity").alias("similarity"))
 
-    def _decided(self, documents: DataFrame, marks: DataFrame) -> DataFrame:
+    def _decided(self, documents: DataFrame, marks: DataFrame, workspace: Workspace) -> DataFrame:
         """Clusters from the marks (marked, similarity, root). Duplicates dropped before follow the document that stood for them."""
         dropped = F.coalesce(F.col("outcome").isin(EXACT.code, NEAR.code), F.lit(False))
         takes_part = F.col("outcome").isNull() | dropped
@@ -116,7 +168,12 @@ class NearDuplicates(CorpusStep):
         joined = documents.withColumn("marked", marked).join(marks, "marked", "left")
         group = F.when(takes_part, F.coalesce("root", "marked"))
         grouped = joined.withColumn("group", group).select(*documents.columns, "group", "similarity")
-        return keep_one(grouped, self.survivor, NEAR, step_name(type(self)), self.threshold)
+        return keep_one(grouped, self.survivor, NEAR, step_name(type(self)), workspace.texts, self.threshold)
+
+
+def _compared_chance(similarity: float, bands: int, rows: int) -> float:
+    """The chance that two documents of this similarity agree in all rows of some band."""
+    return float(1 - (1 - similarity**rows) ** bands)
 
 
 def _half_found(bands: int, rows: int) -> float:
@@ -144,11 +201,10 @@ def _optimum(threshold: float, permutations: int) -> tuple[int, int]:
     return best
 
 
-def hash_values(signatures: pa.Array) -> np.ndarray:
-    """Serialized signatures (rows,) without nulls, all of one length -> uint32 (rows, permutations)."""
-    if not len(signatures):
-        return np.zeros((0, 0), np.uint32)
-    return np.frombuffer(b"".join(signatures.to_pylist()), np.uint8).reshape(len(signatures), -1)[:, _HEADER_BYTES:].copy().view("<u4")
+def _ragged(contents: pa.Array, skip: int) -> tuple[np.ndarray, np.ndarray]:
+    """Binaries without nulls -> all their values after ``skip`` bytes, uint32, and where each row's begin, int64 (rows + 1,)."""
+    rows = [content[skip:] for content in contents.to_pylist()]
+    return np.frombuffer(b"".join(rows), "<u4"), np.cumsum([0, *(len(row) // 4 for row in rows)], dtype=np.int64)
 
 
 def _band_keys(batches: Iterator[pa.RecordBatch], *, bands: int, rows: int, permutations: int) -> Iterator[pa.RecordBatch]:
@@ -175,64 +231,70 @@ def _band_keys(batches: Iterator[pa.RecordBatch], *, bands: int, rows: int, perm
         yield pa.RecordBatch.from_pydict({"key": pa.array(signed), "id": ids})
 
 
-def _verify(batches: Iterator[pa.RecordBatch], *, threshold: float, all_pairs: int, room: int) -> Iterator[pa.RecordBatch]:
-    """Rows (key, size, id, signature), sorted by key and id, each bucket whole in one partition -> edges (a, b, similarity).
+@final
+@dataclass(frozen=True)
+class _Compare:
+    """Rows (key, size, id, content), sorted by key and id, each bucket whole in one partition -> pairs (a, b, similarity).
 
     Held at a time: one batch, and either ``all_pairs`` rows of a small bucket or ``room`` representatives of a large one.
     """
-    bucket = _Bucket(None, room)
-    for batch in batches:
-        keys = batch["key"].to_numpy()
-        values = hash_values(batch["signature"])
-        cuts = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist(), len(keys)]
-        edges: list[tuple[str, str, float]] = []
-        for start, end in zip(cuts[:-1], cuts[1:], strict=True):
-            if start == end:
-                continue
-            if bucket.key != keys[start]:
-                bucket = _Bucket(int(keys[start]), room)
-            edges += bucket.add(
-                batch["id"].slice(start, end - start).to_pylist(),
-                values[start:end],
-                int(batch["size"][start].as_py()),
-                threshold,
-                all_pairs,
-            )
-        if edges:
-            a, b, similarity = zip(*edges, strict=True)
-            yield pa.RecordBatch.from_pydict({"a": pa.array(a), "b": pa.array(b), "similarity": pa.array(similarity)})
+
+    by_sets: bool
+    threshold: float
+    all_pairs: int
+    room: int
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        bucket = _Bucket(None, self)
+        for batch in batches:
+            keys = batch["key"].to_numpy()
+            cuts = [0, *(np.flatnonzero(keys[1:] != keys[:-1]) + 1).tolist(), len(keys)]
+            pairs: list[tuple[str, str, float]] = []
+            for start, end in zip(cuts[:-1], cuts[1:], strict=True):
+                if start == end:
+                    continue
+                if bucket.key != keys[start]:
+                    bucket = _Bucket(int(keys[start]), self)
+                pairs += bucket.add(batch.slice(start, end - start), int(batch["size"][start].as_py()))
+            if pairs:
+                a, b, similarity = zip(*pairs, strict=True)
+                yield pa.RecordBatch.from_pydict({"a": pa.array(a), "b": pa.array(b), "similarity": pa.array(similarity)})
 
 
 class _Bucket:
     """The documents of one key, as they come in the order of their ids."""
 
-    def __init__(self, key: int | None, room: int):
+    def __init__(self, key: int | None, compare: _Compare):
         self.key = key
-        self.room = room
+        self.compare = compare
         self.ids: list[str] = []
-        self.values: list[np.ndarray] = []
-        self.count = 0
-        self.representatives = np.zeros((0, 0), np.uint32)
+        self.values = np.zeros(0, np.uint32)
+        self.starts = np.zeros(1, np.int64)
 
-    def add(self, ids: list[str], values: np.ndarray, size: int, threshold: float, all_pairs: int) -> list[tuple[str, str, float]]:
-        """Edges that the new rows make known; for a small bucket all of them once its last row is there."""
-        if size > all_pairs:
-            return self._add_to_large(ids, values, threshold)
-        self.ids += ids
-        self.values.append(values)
-        if len(self.ids) < size:
+    def add(self, rows: pa.RecordBatch, size: int) -> list[tuple[str, str, float]]:
+        """Pairs that the new rows make known; for a small bucket all of them once its last row is there."""
+        values, starts = _ragged(rows["content"], 0 if self.compare.by_sets else _HEADER_BYTES)
+        ids = [*self.ids, *rows["id"].to_pylist()]
+        values = np.concatenate([self.values, values])
+        starts = np.concatenate([self.starts, starts[1:] + self.starts[-1]])
+        if size > self.compare.all_pairs:
+            return self._join(ids, values, starts)
+        self.ids, self.values, self.starts = ids, values, starts
+        if len(ids) < size:
             return []
-        first, second, alike = joining_pairs(np.concatenate(self.values), threshold)
-        return [(self.ids[one], self.ids[other], float(found)) for one, other, found in zip(first, second, alike, strict=True)]
+        by_sets, threshold = self.compare.by_sets, self.compare.threshold
+        found = zip(*joining_pairs(values, starts, by_sets, threshold), strict=True)
+        pairs = [(ids[one], ids[other], float(share)) for one, other, share in found]
+        share = alike(values, starts, 0, 1, by_sets)
+        return pairs if share >= threshold else [*pairs, (ids[0], ids[1], share)]
 
-    def _add_to_large(self, ids: list[str], values: np.ndarray, threshold: float) -> list[tuple[str, str, float]]:
-        if not self.count:
-            self.representatives = np.zeros((self.room, values.shape[1]), np.uint32)
-        joined, alike, self.count = join_representatives(values, self.representatives, self.count, threshold)
-        edges = []
-        for row, number in enumerate(joined):
-            if number >= 0 and alike[row] < 0:
-                self.ids.append(ids[row])
-            elif number >= 0:
-                edges.append((self.ids[number], ids[row], float(alike[row])))
-        return edges
+    def _join(self, ids: list[str], values: np.ndarray, starts: np.ndarray) -> list[tuple[str, str, float]]:
+        """The first rows are the representatives there are; those that there are afterwards are all that is held."""
+        known = len(self.ids)
+        compare = self.compare
+        joined, shares, chosen = join_representatives(values, starts, known, compare.room, compare.by_sets, compare.threshold)
+        self.ids = [ids[row] for row in chosen]
+        self.values = np.concatenate([values[starts[row] : starts[row + 1]] for row in chosen])
+        self.starts = np.cumsum([0, *(starts[row + 1] - starts[row] for row in chosen)], dtype=np.int64)
+        found = zip(joined.tolist(), ids[known:], shares.tolist(), strict=True)
+        return [(self.ids[number], each, share) for number, each, share in found if number >= 0 and share >= 0]

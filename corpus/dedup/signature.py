@@ -55,6 +55,11 @@ class MinHashSignature(DocumentStep):
             raise ValueError("permutations must be at least 2, ngram and character_ngram at least 1")
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        by_character = pc.fill_null(pc.equal(batch[document.SIGNAL + "word_unit"], CHARACTER), False).to_numpy(zero_copy_only=False)
-        ngrams = np.where(by_character, self.character_ngram, self.ngram)
+        ngrams = shingle_lengths(batch, self.ngram, self.character_ngram)
         return document.with_column(batch, "signature", signatures(batch["text"], batch["words"], ngrams, self.permutations, self.seed))
+
+
+def shingle_lengths(batch: pa.RecordBatch, ngram: int, character_ngram: int) -> np.ndarray:
+    """Words of a shingle by row, int64 (rows,). Reads the signal ``word_unit``."""
+    by_character = pc.fill_null(pc.equal(batch[document.SIGNAL + "word_unit"], CHARACTER), False).to_numpy(zero_copy_only=False)
+    return np.where(by_character, character_ngram, ngram)

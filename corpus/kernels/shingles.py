@@ -56,33 +56,32 @@ def signatures(text: pa.Array, words: pa.ListArray, ngrams: np.ndarray, permutat
     return pa.Array.from_buffers(pa.binary(), len(has), [mask, pa.py_buffer(positions), pa.py_buffer(rows)], null_count=int((~has).sum()))
 
 
+def shingle_sets(text: pa.Array, words: pa.ListArray, ngrams: np.ndarray) -> pa.Array:
+    """As :func:`signatures`, but all of it: a row's shingles as 32-bit hashes, ascending, each once, little-endian in one binary.
+
+    Two different shingles meet with probability 2**-32: for two texts of 1,000 words each that moves the Jaccard by less than 0.001.
+    """
+    data, offsets, valid = buffers(text)
+    spans = words.values.to_numpy(zero_copy_only=False) if len(words.values) else np.zeros(0, np.int32)
+    ends = words.offsets.to_numpy().astype(np.int64)
+    hashes, starts, has = _hash_shingles(data, offsets, valid, spans.astype(np.int32), ends, ngrams.astype(np.int64))
+    sets = (np.unique(hashes[start:end]).astype("<u4").tobytes() for start, end in zip(starts[:-1], starts[1:], strict=True))
+    return pa.array([each if there else None for each, there in zip(sets, has, strict=True)], pa.binary())
+
+
 @kernel
 def _sign(data, offsets, valid, spans, ends, ngrams, a, b):  # type: ignore[no-untyped-def]
     rows, permutations = len(valid), len(a)
     values = np.full((rows, permutations), np.uint32(0xFFFFFFFF), np.uint32)
     has = np.zeros(rows, np.bool_)
-    longest = 0
-    for row in range(rows):
-        longest = max(longest, offsets[row + 1] - offsets[row] + (ends[row + 1] - ends[row]) // 2 + 1)
-    joined = np.empty(longest, np.uint8)
-    starts = np.empty(longest + 1, np.int64)
-    stops = np.empty(longest + 1, np.int64)
+    joined, starts, stops = _room(offsets, ends, rows)
     for row in range(rows):
         count = (ends[row + 1] - ends[row]) // 2
         ngram = ngrams[row]
         if not valid[row] or count < ngram:
             continue
         has[row] = True
-        used = 0
-        for word in range(count):
-            starts[word] = used
-            for at in range(spans[ends[row] + 2 * word], spans[ends[row] + 2 * word + 1]):
-                byte = data[offsets[row] + at]
-                joined[used] = byte + 32 if 65 <= byte <= 90 else byte
-                used += 1
-            stops[word] = used
-            joined[used] = 32
-            used += 1
+        _join(data, offsets[row], spans, ends[row], count, joined, starts, stops)
         signature = values[row]
         for word in range(count - ngram + 1):
             hashed = _fmix32(xxh32(joined, starts[word], stops[word + ngram - 1]))
@@ -91,6 +90,52 @@ def _sign(data, offsets, valid, spans, ends, ngrams, a, b):  # type: ignore[no-u
                 if value < signature[k]:
                     signature[k] = value
     return values, has
+
+
+@kernel
+def _hash_shingles(data, offsets, valid, spans, ends, ngrams):  # type: ignore[no-untyped-def]
+    """Hashes of all shingles, where each row's begin, and whether it has any."""
+    rows = len(valid)
+    has = np.zeros(rows, np.bool_)
+    begins = np.zeros(rows + 1, np.int64)
+    hashes = np.empty((ends[-1] - ends[0]) // 2, np.uint32)
+    joined, starts, stops = _room(offsets, ends, rows)
+    used = 0
+    for row in range(rows):
+        count = (ends[row + 1] - ends[row]) // 2
+        ngram = ngrams[row]
+        if valid[row] and count >= ngram:
+            has[row] = True
+            _join(data, offsets[row], spans, ends[row], count, joined, starts, stops)
+            for word in range(count - ngram + 1):
+                hashes[used] = xxh32(joined, starts[word], stops[word + ngram - 1])
+                used += 1
+        begins[row + 1] = used
+    return hashes[:used], begins, has
+
+
+@kernel
+def _room(offsets, ends, rows):  # type: ignore[no-untyped-def]
+    """Buffers for the joined words of the longest row: bytes, and where words begin and end in them."""
+    longest = 0
+    for row in range(rows):
+        longest = max(longest, offsets[row + 1] - offsets[row] + (ends[row + 1] - ends[row]) // 2 + 1)
+    return np.empty(longest, np.uint8), np.empty(longest + 1, np.int64), np.empty(longest + 1, np.int64)
+
+
+@kernel
+def _join(data, base, spans, first, count, joined, starts, stops):  # type: ignore[no-untyped-def]
+    """The words of a row into ``joined``: ASCII in lower case, a space after each."""
+    used = 0
+    for word in range(count):
+        starts[word] = used
+        for at in range(spans[first + 2 * word], spans[first + 2 * word + 1]):
+            byte = data[base + at]
+            joined[used] = byte + 32 if 65 <= byte <= 90 else byte
+            used += 1
+        stops[word] = used
+        joined[used] = 32
+        used += 1
 
 
 @kernel

@@ -1,6 +1,9 @@
-"""Similarity of signatures: the share of equal hash values, which estimates the Jaccard similarity of the shingles.
+"""Similarity of two documents, and which pairs of a bucket join it: by signatures, or by the shingles themselves.
 
-joining_pairs(values, threshold=0.7) -> (first, second, similarity)
+Rows are ragged: ``values[starts[row]:starts[row + 1]]`` is a row. By signature, all have one length, and the share of equal values
+estimates the Jaccard similarity; by set (``by_sets``), a row has its shingles' hashes in order, each once, and the similarity is exact.
+
+joining_pairs(values, starts, by_sets=False, threshold=0.7) -> (first, second, similarity)
 """
 
 import numpy as np
@@ -18,20 +21,39 @@ def similarity(one, other):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def joining_pairs(values, threshold):  # type: ignore[no-untyped-def]
-    """Signatures uint32 (rows, permutations), all pairs compared -> (first, second, similarity), each (pairs,), first < second.
+def jaccard(one, other):  # type: ignore[no-untyped-def]
+    """Two ascending uint32 arrays without repetition -> shared values / all values; 0 where both are empty."""
+    first, second, shared = 0, 0, 0
+    while first < len(one) and second < len(other):
+        shared += one[first] == other[second]
+        lesser, greater = one[first] <= other[second], one[first] >= other[second]
+        first += lesser
+        second += greater
+    return shared / max(1, len(one) + len(other) - shared)
+
+
+@kernel
+def alike(values, starts, one, other, by_sets):  # type: ignore[no-untyped-def]
+    """The similarity of two rows."""
+    first, second = values[starts[one] : starts[one + 1]], values[starts[other] : starts[other + 1]]
+    return jaccard(first, second) if by_sets else similarity(first, second)
+
+
+@kernel
+def joining_pairs(values, starts, by_sets, threshold):  # type: ignore[no-untyped-def]
+    """All pairs of rows compared -> (first, second, similarity), each (pairs,), first < second.
 
     Of the pairs at or above the threshold: those that join what was apart until then, in order, and for each row its most similar.
     They have the components of all pairs and every row's best similarity, and are fewer than 2 * rows: 200 copies of a text give
     399 pairs instead of 19,900.
     """
-    rows = len(values)
+    rows = len(starts) - 1
     best, best_of, parent = np.zeros(rows), np.full(rows, -1), np.arange(rows)
-    first, second, alike = np.empty(2 * rows, np.int64), np.empty(2 * rows, np.int64), np.empty(2 * rows)
+    first, second, shares = np.empty(2 * rows, np.int64), np.empty(2 * rows, np.int64), np.empty(2 * rows)
     used = 0
     for one in range(rows):
         for other in range(one + 1, rows):
-            found = similarity(values[one], values[other])
+            found = alike(values, starts, one, other, by_sets)
             if found < threshold:
                 continue
             for row, of in ((one, other), (other, one)):
@@ -40,13 +62,13 @@ def joining_pairs(values, threshold):  # type: ignore[no-untyped-def]
             low, high = _root(parent, one), _root(parent, other)
             if low != high:
                 parent[high] = low
-                first[used], second[used], alike[used] = one, other, found
+                first[used], second[used], shares[used] = one, other, found
                 used += 1
     for row in range(rows):
         if best_of[row] >= 0:
-            first[used], second[used], alike[used] = min(row, best_of[row]), max(row, best_of[row]), best[row]
+            first[used], second[used], shares[used] = min(row, best_of[row]), max(row, best_of[row]), best[row]
             used += 1
-    return first[:used], second[:used], alike[:used]
+    return first[:used], second[:used], shares[:used]
 
 
 @kernel
@@ -58,22 +80,26 @@ def _root(parent, row):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def join_representatives(values, representatives, count, threshold):  # type: ignore[no-untyped-def]
+def join_representatives(values, starts, count, room, by_sets, threshold):  # type: ignore[no-untyped-def]
     """Rows in turn join the first representative that they match, or become one while there is room.
 
-    ``values`` (rows, permutations); ``representatives`` (room, permutations), of which ``count`` are set, is added to. Returns (number
-    of the representative or -1, similarity) of each row, and the new count; a row that became one has its own number and similarity -1.
+    The first ``count`` rows are the representatives there are. Returns (number of the representative or -1, similarity) of each of the
+    other rows, and the rows that are representatives now; a row that became one has its own number and similarity -1.
     """
-    joined = np.full(len(values), -1, np.int64)
-    alike = np.zeros(len(values))
-    for row in range(len(values)):
+    rows = len(starts) - 1
+    chosen = np.zeros(max(room, count), np.int64)
+    chosen[:count] = np.arange(count)
+    joined = np.full(rows - count, -1, np.int64)
+    shares = np.zeros(rows - count)
+    for at in range(len(joined)):
+        row = at + len(starts) - 1 - len(joined)
         for number in range(count):
-            found = similarity(values[row], representatives[number])
+            found = alike(values, starts, row, chosen[number], by_sets)
             if found >= threshold:
-                joined[row], alike[row] = number, found
+                joined[at], shares[at] = number, found
                 break
-        if joined[row] < 0 and count < len(representatives):
-            representatives[count] = values[row]
-            joined[row], alike[row] = count, -1.0
+        if joined[at] < 0 and count < room:
+            chosen[count] = row
+            joined[at], shares[at] = count, -1.0
             count += 1
-    return joined, alike, count
+    return joined, shares, chosen[:count]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from corpus.document import KEPT
-from corpus.report.metrics import Metrics, edges_of
+from corpus.report.metrics import ITEMS, Metrics, edges_of
 
 _TOP = 25  # languages, scripts, … that are listed; the rest is summed
 
@@ -64,7 +64,20 @@ def build(
             {"kind": kind, "documents": kept.counter("pii_documents")[kind], "spans": spans}
             for kind, spans in sorted(kept.counter("pii_spans").items())
         ],
-        "excerpts": {code: [_without_rank(entry) for entry in listed] for code, listed in sorted(read.excerpts.items())},
+        "evaluation": _evaluation(read, facts),
+        "excerpts": {code: [_without_rank(entry) for entry in listed] for code, listed in sorted(read.excerpts.items()) if code != ITEMS},
+    }
+
+
+def _evaluation(read: Metrics, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What of evaluation sets was met: by set, the items that most documents hold, and at most 20 documents. Empty without the step."""
+    sets = [each for fact in facts.values() for each in fact.get("evaluation", ())]
+    found = read.counter(ITEMS)
+    order = sorted(found, key=lambda label: (-found[label], label))
+    return {
+        "sets": [{**each, "found": sum(label.rpartition(":")[0] == each["name"] for label in found)} for each in sets],
+        "items": [{"item": label, "documents": found[label]} for label in order[:_TOP]],
+        "examples": [{key: entry[key] for key in ("id", "url", "items")} for entry in read.excerpts.get(ITEMS, [])],
     }
 
 

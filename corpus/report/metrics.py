@@ -28,11 +28,12 @@ SHARE_EDGES = np.linspace(0.0, 1.0, 51)
 COUNT_EDGES = np.concatenate([[0.0, 1.0], np.unique(np.round(10 ** np.arange(1 / 12, 7.001, 1 / 12), 6))])
 _COUNTED = ("words", "stop_words", "long_lines", "toxic_words")
 LENGTH = "characters"
+ITEMS = "evaluation_items"  # the signal that names what of evaluation sets a document holds: counted by name, documents sampled
 
 
 def edges_of(signal: str) -> np.ndarray:
     """The bins of a signal's histogram: [e0, e1), …, [en-1, en]; what lies outside counts in the first or last."""
-    if signal == LENGTH or signal in _COUNTED or signal.startswith(("c4_", "pii_")):
+    if signal == LENGTH or signal in _COUNTED or signal.startswith(("c4_", "pii_", "evaluation_cut")):
         return COUNT_EDGES
     return np.linspace(0.0, 20.0, 81) if signal == "mean_word_length" else SHARE_EDGES
 
@@ -44,6 +45,7 @@ class Metrics:
     def __init__(self, signals: Mapping[str, pa.DataType]):
         numeric = [name for name, kind in signals.items() if pa.types.is_integer(kind) or pa.types.is_floating(kind)]
         self.histograms: dict[str, np.ndarray] = {name: np.zeros(len(edges_of(name)) - 1, np.int64) for name in [LENGTH, *numeric]}
+        self.has_items = ITEMS in signals
         self.counters: dict[str, Counter[str]] = {}
         self.excerpts: dict[str, list[dict[str, Any]]] = {}
         self._raw: dict[str, list[dict[str, Any]]] = {}  # excerpts to be, not redacted: never written
@@ -58,6 +60,8 @@ class Metrics:
             if len(reasons) == 1:
                 self.counter("failed_alone").update(reasons)
         self._observe(batch, {name: batch[document.SIGNAL + name] for name in self.histograms if name != LENGTH})
+        if self.has_items:
+            self._count(ITEMS, pc.list_flatten(batch[document.SIGNAL + ITEMS]))
         self._sample(batch, outcomes, failed)
 
     def observe_kept(self, batch: pa.RecordBatch) -> None:
@@ -117,13 +121,16 @@ class Metrics:
         return self.counters.setdefault(name, Counter())
 
     def _sample(self, batch: pa.RecordBatch, outcomes: list[str], failed: list[Any]) -> None:
-        """The documents with the smallest ranks of each outcome, as they are: only what stays to the end is redacted."""
+        """The documents with the smallest ranks of each outcome, and of those with items, as they are: only what stays is redacted."""
         ids = batch["id"].to_pylist()
         ranks = [hashing.rank(identity, "excerpt") for identity in ids]
+        items: list[Any] = batch[document.SIGNAL + ITEMS].to_pylist() if self.has_items else [None] * len(ids)
         for row in np.argsort(np.array(ranks, dtype=np.uint64), kind="stable").tolist():
-            listed = self._raw.setdefault(outcomes[row], [])
-            if len(listed) < EXCERPTS or ranks[row] < listed[-1]["rank"]:
-                self._raw[outcomes[row]] = _smallest([*listed, _raw_excerpt(batch, row, ranks[row], failed[row])])
+            for key in (outcomes[row], ITEMS) if items[row] else (outcomes[row],):
+                listed = self._raw.setdefault(key, [])
+                if len(listed) < EXCERPTS or ranks[row] < listed[-1]["rank"]:
+                    more = {"items": items[row][:EXCERPTS]} if key == ITEMS else {}
+                    self._raw[key] = _smallest([*listed, {**_raw_excerpt(batch, row, ranks[row], failed[row]), **more}])
 
     def _settle(self) -> None:
         """Redact the documents that wait, and put them among the excerpts."""

@@ -60,6 +60,15 @@ def test_every_reason_is_given_by_one_class_alone() -> None:
         ({"corpus": ["near_duplicates"]}, "add min_hash_signature to the steps"),
         ({"corpus": [{"near_duplicates": {"threshold": 2.0}}]}, "threshold must lie in (0, 1]"),
         ({"corpus": [{"near_duplicates": {"survivor": {"prefers": []}}}]}, "did you mean 'prefer'?"),
+        (
+            {"steps": ["text_digest"], "corpus": [{"exact_duplicates": {"survivor": {"prefer": ["highest"], "signal": "quality"}}}]},
+            "reads the signal 'quality', which no step measures: recipe: corpus[0] exact_duplicates",
+        ),
+        (
+            {"steps": ["text_digest"], "corpus": [{"exact_duplicates": {"survivor": {"prefer": ["highest"]}}}]},
+            "highest and lowest are by a signal",
+        ),
+        ({"steps": ["text_digest"], "corpus": [{"exact_duplicates": {"survivor": {"prefer": ["oldest", "newest"]}}}]}, "its opposite"),
         ({"output": {"shard_bytes": 0}}, "shard_bytes must be at least 1"),
         ({"output": {"shards": 1}}, "unknown key 'shards'"),
         ({"name": ""}, "the recipe has no name"),

@@ -1,6 +1,7 @@
 """Rows of the ledger table, and a work folder."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,12 @@ def table(spark: SparkSession) -> Callable[..., DataFrame]:
 
 @pytest.fixture
 def work(spark: SparkSession, tmp_path: Path) -> Work:
-    return Work(spark, Place(str(tmp_path / "work")))
+    """A work folder, and no texts: see :func:`with_texts`."""
+    return Work(spark, Place(str(tmp_path / "work")), spark.createDataFrame([], "id string, text string"))
+
+
+def with_texts(work: Work, texts: dict[str, str]) -> Work:
+    return replace(work, texts=work.spark.createDataFrame(list(texts.items()), "id string, text string"))
 
 
 def words(seed: int, count: int = 200) -> list[str]:

@@ -1,6 +1,7 @@
 """Exact and near-duplicates on Spark, clusters and survivors, against what was planted."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,14 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from datasketch import LeanMinHash, MinHashLSH
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from corpus.dedup.exact import ExactDuplicates, SameRecord
-from corpus.dedup.minhash import NearDuplicates, _verify, hash_values
+from corpus.dedup.minhash import NearDuplicates, _Compare
 from corpus.dedup.survivors import SurvivorRule
+from corpus.dedup.urls import UrlDuplicates
 from corpus.splits import SplitByCluster
 from corpus.work import Work
-from tests.corpus.dedup.conftest import SCHEMA, row, words
+from tests.corpus.dedup.conftest import SCHEMA, row, with_texts, words
 
 Table = Callable[..., DataFrame]
 
@@ -52,11 +55,49 @@ def test_exact_duplicates_keep_the_oldest_of_equals(table: Table, work: Work) ->
     assert (found["d"]["outcome"], found["d"]["cluster_id"], found["d"]["cluster_size"]) == (None, "d", 1)
 
 
+def test_of_one_address_the_newest_page_stays(table: Table, work: Work) -> None:
+    rows = [
+        row("a", "what it said", url="http://www.example.com/page?utm_source=mail", date=datetime(2024, 1, 1, tzinfo=UTC)),
+        row("b", "what it says", url="https://example.com/page/", date=datetime(2025, 1, 1, tzinfo=UTC)),
+        row("c", "another", url="https://example.com/page?id=2"),
+        row("d", "what it said", url=None),
+        row("e", "what it said", url=None),
+        row("f", "rejected", url="https://example.com/page", outcome="c4:curly_brace", date=datetime(2026, 1, 1, tzinfo=UTC)),
+    ]
+    found = decided(UrlDuplicates()(table(rows), work))
+    assert {name: (each["outcome"], each["duplicate_of"]) for name, each in found.items()} == {
+        "a": ("dedup:same_url", "b"), "b": (None, None), "c": (None, None), "d": (None, None), "e": (None, None),
+        "f": ("c4:curly_brace", None),
+    }  # fmt: skip
+
+
 def test_the_rule_of_survivors(table: Table, work: Work) -> None:
     rows = [row("a", "same text"), row("b", "same text", source="wikipedia"), row("c", "same  text")]
     rule = SurvivorRule(sources=("wikipedia",), prefer=("shortest",))
     found = decided(ExactDuplicates(survivor=rule)(table(rows), work))
     assert [name for name in "abc" if found[name]["outcome"] is None] == ["b"]
+
+
+def test_the_survivor_by_a_signal_then_date_then_length_then_id(table: Table, work: Work) -> None:
+    """One criterion more decides in each group: source, signal, date, length, id."""
+    early, late = datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)
+    groups: dict[str, list[tuple[dict[str, Any], float | None]]] = {
+        "source": [({"source": "web", "date": early}, 0.9), ({"source": "wikipedia", "date": late}, 0.1)],
+        "signal": [({"date": early}, 0.5), ({"date": early}, None), ({"date": late}, 0.6)],
+        "date": [({"date": late, "characters": 99}, 0.5), ({"date": None, "characters": 99}, 0.5), ({"date": early}, 0.5)],
+        "length": [({"date": early, "characters": 5}, 0.5), ({"date": early, "characters": 6}, 0.5)],
+        "id": [({"date": early, "characters": 5}, 0.5), ({"date": early, "characters": 5}, 0.5)],
+    }
+    rows, measured = [], []
+    for name, members in groups.items():
+        for at, (fields, value) in enumerate(members):
+            rows.append(row(f"{name}{at}", f"text of {name}", **fields))
+            measured.append((f"{name}{at}", "", (value,)))
+    work = replace(work, texts=work.spark.createDataFrame(measured, "id string, text string, signals struct<quality_score: double>"))
+    rule = SurvivorRule(sources=("wikipedia",), prefer=("highest", "oldest", "longest"), signal="quality_score")
+    found = decided(ExactDuplicates(survivor=rule)(table(rows), work))
+    assert sorted(name for name, each in found.items() if each["outcome"] is None) == ["date2", "id0", "length1", "signal2", "source1"]
+    assert list(found["id0"]) == SCHEMA.names
 
 
 def planted() -> list[dict[str, Any]]:
@@ -125,7 +166,7 @@ def test_pairs_are_those_of_datasketch(table: Table, work: Work) -> None:
     rows = [row(name, text) for name, text in texts.items()]
     step = NearDuplicates(threshold=0.7)
     live = table(rows).select("id", "signature")
-    actual = {(each["a"], each["b"]): each["similarity"] for each in step._edges(live).collect()}
+    actual = {(each["a"], each["b"]): each["similarity"] for each in step._compared(live, work).where("similarity >= 0.7").collect()}
     index = MinHashLSH(threshold=0.7, num_perm=112)
     assert step.layout() == (index.b, index.r)
     sketches = {each["id"]: LeanMinHash.deserialize(each["signature"], "<") for each in rows}
@@ -157,15 +198,27 @@ def test_a_large_bucket_is_joined_to_representatives() -> None:
         ids.append(f"{number:05d}")
         values.append(b"\0" * 13 + changed.astype("<u4").tobytes())
     batch = pa.RecordBatch.from_pydict(
-        {"key": pa.array([1] * 1000), "size": pa.array([1000] * 1000), "id": pa.array(ids), "signature": pa.array(values)}
+        {"key": pa.array([1] * 1000), "size": pa.array([1000] * 1000), "id": pa.array(ids), "content": pa.array(values)}
     )
     slices = [batch.slice(at, 300) for at in range(0, 1000, 300)]
-    edges = [edge for out in _verify(iter(slices), threshold=0.7, all_pairs=200, room=20) for edge in out.to_pylist()]
+    compare = _Compare(by_sets=False, threshold=0.7, all_pairs=200, room=20)
+    edges = [edge for out in compare(iter(slices)) for edge in out.to_pylist()]
     joined = {edge["b"] for edge in edges}
     recall = len(joined) / 997
     assert recall >= 0.97, f"{recall:.3f} of the planted copies found their template"
     assert all(int(edge["a"]) % 3 == int(edge["b"]) % 3 for edge in edges)
-    assert hash_values(batch["signature"]).shape == (1000, 112)
+
+
+def test_a_hot_bucket_costs_what_its_rows_cost(spark: SparkSession, table: Table, work: Work) -> None:
+    """100,000 copies: five billion pairs, of which as many are told as there are copies, and one document stays."""
+    copies = 100_000
+    columns = [F.format_string("%032d", F.col("id")).alias("id"), F.lit(b"\0" * 13 + b"same" * 4).alias("signature")]
+    columns += [F.lit(None).cast(field.dataType).alias(field.name) for field in table([]).schema if field.name not in ("id", "signature")]
+    rows = spark.range(copies).select(columns).select(table([]).columns)
+    step = NearDuplicates(threshold=0.9, permutations=4, bands=1, rows=4)
+    found = step(rows, work).groupBy("outcome", "duplicate_of", "cluster_size").count().collect()
+    assert {tuple(each) for each in found} == {(None, None, copies, 1), ("dedup:near", f"{0:032d}", copies, copies - 1)}
+    assert work.reread("compared").count() == copies - 1
 
 
 @pytest.mark.parametrize(
@@ -209,6 +262,9 @@ def test_real_near_duplicates(table: Table, work: Work, shared_data: Callable[[s
     truth = {frozenset(line.split()) for line in next(folder.rglob("articles_1000.truth")).read_text().splitlines()}
     rows = [row(*line.split(" ", 1)) for line in articles]
     live = table(rows).select("id", "signature")
-    pairs = {frozenset((each["a"], each["b"])) for each in NearDuplicates(threshold=0.7)._edges(live).collect()}
-    assert len(pairs & truth) / len(truth) >= 0.95
-    assert len(pairs - truth) <= 2
+    texts = with_texts(work, dict(line.split(" ", 1) for line in articles))
+    for step in (NearDuplicates(threshold=0.7), NearDuplicates(threshold=0.7, verify="shingles")):
+        compared = step._compared(live, texts).where("similarity >= 0.7")
+        pairs = {frozenset((each["a"], each["b"])) for each in compared.collect()}
+        assert len(pairs & truth) / len(truth) >= 0.95
+        assert len(pairs - truth) <= 2
