@@ -66,8 +66,9 @@ AFTER_SIGNALS: tuple[tuple[str, pa.DataType], ...] = (
     ("cluster_id", pa.string()),
     ("cluster_size", pa.int64()),
     ("split", pa.string()),  # train, validation, test
-    ("repeats", pa.int32()),  # how often a mixture has it read in training; null where nothing was mixed
 )
+# One more, in the documents of a mixture only: how often each is to be read in training.
+REPEATS = ("repeats", pa.int32())
 
 # What every batch of the fused pass has: the document's columns that one document alone can fill, and its faults.
 WORKING: dict[str, pa.DataType] = {**dict(BEFORE_SIGNALS), "signature": pa.binary(), "text_digest": pa.binary(), "failed": FAILED}
@@ -96,9 +97,9 @@ FACTS: tuple[tuple[str, pa.DataType], ...] = (
     ("cluster_id", pa.string()),
     ("cluster_size", pa.int64()),
     ("split", pa.string()),
-    ("repeats", pa.int32()),
+    REPEATS,
 )
-DECIDED = ("cluster_id", "cluster_size", "split", "repeats")  # columns of a document that the set steps fill
+DECIDED = ("cluster_id", "cluster_size", "split", REPEATS[0])  # columns of a document that the set steps fill
 
 # index/*.parquet: what later crawls are deduplicated against. One row a document that deduplication saw, but for exact copies.
 INDEX: tuple[tuple[str, pa.DataType], ...] = (
@@ -111,10 +112,10 @@ INDEX: tuple[tuple[str, pa.DataType], ...] = (
 KEPT = "kept"
 
 
-def schema(signals: Mapping[str, pa.DataType]) -> pa.Schema:
-    """The schema of ``documents/*.parquet`` for a recipe that measures ``signals`` (name -> type)."""
+def schema(signals: Mapping[str, pa.DataType], *, mixed: bool = False) -> pa.Schema:
+    """The schema of ``documents/*.parquet`` for a recipe that measures ``signals`` (name -> type); ``mixed``: with ``repeats``."""
     struct = pa.struct([pa.field(name, signals[name]) for name in signals])
-    return pa.schema([*BEFORE_SIGNALS, ("signals", struct), *AFTER_SIGNALS])
+    return pa.schema([*BEFORE_SIGNALS, ("signals", struct), *AFTER_SIGNALS, *([REPEATS] if mixed else [])])
 
 
 def ledger_schema() -> pa.Schema:

@@ -144,6 +144,7 @@ class CorpusStep(ABC):
 
     reads: ClassVar[tuple[str, ...]] = ()
     reasons: ClassVar[tuple[Reason, ...]] = ()
+    mixes: ClassVar[bool] = False  # fills ``repeats``, which the documents then have as a column
 
     @abstractmethod
     def __call__(self, documents: "DataFrame", workspace: Workspace) -> "DataFrame":

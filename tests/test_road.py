@@ -61,7 +61,6 @@ def test_frozen_columns(corpus: Path, recipe: Recipe) -> None:
     assert schema.names == [
         "id", "text", "url", "title", "source", "collection", "date", "language", "language_score", "languages", "script", "charset_source",
         "license", "rights", "labels", "origin", "signals", "signature", "cluster_id", "cluster_size", "split",
-        "repeats",
     ]  # fmt: skip
     ledger_schema = pq.read_schema(next((corpus / "ledger").glob("*.parquet")))
     assert ledger_schema.names == ["id", "url", "origin", "outcome", "failed", "step", "value", "threshold", "duplicate_of"]

@@ -9,7 +9,7 @@ partitioning gives the same bytes, and a killed run goes on with the shards that
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
@@ -103,7 +104,7 @@ def encode_shard(documents: Place, tokenizer: Tokenizer, place: Place) -> dict[s
         writers = {split: stack.enter_context(pq.ParquetWriter(indexes[split], INDEX, compression="zstd")) for split in SPLITS}
         counts = {split: np.zeros(3, np.int64) for split in SPLITS}
         with documents.open() as stream:
-            for batch in pq.ParquetFile(stream).iter_batches(_ROWS, columns=["id", "source", "language", "split", "text"]):
+            for batch in _read(pq.ParquetFile(stream)):
                 rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
                 for row in batch.to_pylist():
                     split = row["split"] or SPLITS[0]
@@ -128,6 +129,20 @@ def encode_shard(documents: Place, tokenizer: Tokenizer, place: Place) -> dict[s
         )
         for split in SPLITS
     }
+
+
+def _read(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    """The documents of a shard; of a mixture those that are to be trained on n times come n times, once in each pass over the shard."""
+    columns = ["id", "source", "language", "split", "text"]
+    mixed = "repeats" in file.schema_arrow.names
+    passes = max((pc.max(part["repeats"]).as_py() or 1 for part in file.iter_batches(columns=["repeats"])), default=1) if mixed else 1
+    for number in range(passes):
+        for batch in file.iter_batches(_ROWS, columns=[*columns, "repeats"] if mixed else columns):
+            if number:
+                batch = batch.filter(
+                    pc.and_(pc.equal(pc.fill_null(batch["split"], SPLITS[0]), SPLITS[0]), pc.greater(batch["repeats"], number))
+                )
+            yield batch
 
 
 def id_type(vocabulary: int) -> np.dtype:

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
+from datasketch import MinHashLSH
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -183,22 +184,12 @@ def _half_found(bands: int, rows: int) -> float:
 
 @lru_cache(maxsize=16)
 def _optimum(threshold: float, permutations: int) -> tuple[int, int]:
-    """The bands and rows at which false positives and false negatives, each integrated over similarity, add up to the least.
-
-    datasketch's, which imports SciPy for it: 0.4 s in the driver and in each worker. Chances are polynomials of degree bands * rows
-    in the similarity: Gauss' nodes, half as many as permutations, integrate them exactly.
-    """
-    nodes, weights = np.polynomial.legendre.leggauss(permutations // 2 + 1)
-    below, above = threshold * (nodes + 1) / 2, threshold + (1 - threshold) * (nodes + 1) / 2
-    least, best = float("inf"), (0, 0)
-    for bands in range(1, permutations + 1):
-        for rows in range(1, permutations // bands + 1):
-            wrong = float(threshold * weights @ (1 - (1 - below**rows) ** bands) + (1 - threshold) * weights @ (1 - above**rows) ** bands)
-            if wrong < least:
-                least, best = wrong, (bands, rows)
-    if best[0] < 2:  # near 1 the optimum is a single band, which finds next to nothing
-        raise ValueError(f"{permutations} permutations make no bands for the threshold {threshold}: lower it, or take more")
-    return best
+    """datasketch's: false positives and false negatives, each integrated over similarity, add up to the least."""
+    try:
+        index = MinHashLSH(threshold=threshold, num_perm=permutations)
+    except ValueError as error:  # near 1 the optimum is a single band, which datasketch refuses
+        raise ValueError(f"{permutations} permutations make no bands for the threshold {threshold}: lower it, or take more") from error
+    return index.b, index.r
 
 
 def _ragged(contents: pa.Array, skip: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,33 +7,32 @@ the least is kept. Every operand stays uint32, so that the loop over permutation
     signatures(text, words, np.full(len(text), 5), permutations=112, seed=1)
 """
 
-import struct
 from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
+from datasketch import LeanMinHash, MinHash
 
 from corpus.kernels.compiled import kernel
 from corpus.kernels.text import buffers
 
-_AFFINE32 = 1  # datasketch's code of the scheme
 _1, _2, _3, _4, _5 = (np.uint32(p) for p in (2654435761, 2246822519, 3266489917, 668265263, 374761393))  # xxHash32's primes
 
 
 @lru_cache(maxsize=8)
 def permutations_of(permutations: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """datasketch's (a, b), two uint32 arrays of shape (permutations,).
-
-    Drawn here as it draws them, from NumPy's frozen stream: importing datasketch brings SciPy, 0.4 s in every worker.
-    """
-    generator = np.random.RandomState(seed)
-    a = generator.randint(0, 1 << 31, permutations, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
-    return a, generator.randint(0, 1 << 32, permutations, dtype=np.uint32)
+    """datasketch's (a, b), two uint32 arrays of shape (permutations,)."""
+    a, b = MinHash(num_perm=permutations, seed=seed, scheme="affine32").permutations
+    return np.ascontiguousarray(a, np.uint32), np.ascontiguousarray(b, np.uint32)
 
 
+@lru_cache(maxsize=8)
 def header(permutations: int, seed: int) -> bytes:
     """The first 13 bytes of ``LeanMinHash.serialize(byteorder="<")``: seed, minus the number of values, code of the scheme."""
-    return struct.pack("<qiB", seed, -permutations, _AFFINE32)
+    lean = LeanMinHash(MinHash(num_perm=permutations, seed=seed, scheme="affine32"))
+    serialized = bytearray(lean.bytesize("<"))
+    lean.serialize(serialized, "<")
+    return bytes(serialized[: len(serialized) - 4 * permutations])
 
 
 def signatures(text: pa.Array, words: pa.ListArray, ngrams: np.ndarray, permutations: int, seed: int) -> pa.Array:

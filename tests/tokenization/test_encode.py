@@ -5,14 +5,16 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
 from corpus.errors import AssetError, GristmillError, InputError
+from corpus.storage import Place
 from tests.processes import gristmill, kill_when
 from tests.road import documents
-from tokenization.encode import encode, id_type
+from tokenization.encode import encode, encode_shard, id_type
 from tokenization.shards import INDEX, SPLITS, TokenFolder
 from tokenization.tokenizer import BOS, EOS
 
@@ -134,3 +136,19 @@ def test_damaged_shards(small_tokens: Path, tmp_path: Path) -> None:
 
 def test_the_type_of_ids() -> None:
     assert [id_type(size).name for size in (300, 65_536, 65_537)] == ["uint16", "uint16", "uint32"]
+
+
+def test_a_mixture_is_read_as_often_as_it_says(small_corpus: Path, small_tokens: Path, tmp_path: Path) -> None:
+    """Training documents n times, a pass after a pass; held-out ones once, whatever the mixture."""
+    table = pq.read_table(small_corpus / "documents" / "00000.parquet")
+    table = table.append_column("repeats", pa.array([1 + row % 3 for row in range(table.num_rows)], pa.int32()))
+    pq.write_table(table, tmp_path / "00000.parquet")
+    for split in SPLITS:
+        (tmp_path / "tokens" / split).mkdir(parents=True)
+    tokenizer = TokenFolder.open(small_tokens).tokenizer()
+    written = encode_shard(Place(str(tmp_path / "00000.parquet")), tokenizer, Place(str(tmp_path / "tokens")))
+    rows = table.select(["id", "split", "repeats"]).to_pylist()
+    expected = [row["id"] for number in range(3) for row in rows if row["split"] == "train" and row["repeats"] > number]
+    assert pq.read_table(tmp_path / "tokens" / "train" / "00000.parquet")["id"].to_pylist() == expected
+    assert written["train"].documents == len(expected)
+    assert written["test"].documents == sum(row["split"] == "test" for row in rows)
