@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 PIP_ARGS ?=
 DEMO := build/demo
 .DEFAULT_GOAL := help
-.PHONY: help install java demo clean-demo test fuzz check bench zip env picture clean
+.PHONY: help install java demo clean-demo test fuzz check bench bench-dedup bench-extraction bench-pii bench-toxicity zip env picture clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 install: $(VENV)/installed java ## create .venv and install everything, Java too where apt may be used
 
@@ -45,8 +45,20 @@ fuzz: install ## the property tests, each with 5,000 new random examples
 check: install ## ruff and the type checker
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-bench: install ## measure, beside the systems that users would otherwise take; results in build/bench.json
-	@$(BIN)/python -m tests.benchmarks.run
+bench: install ## measure, beside the systems that users would otherwise take; BENCH=names for some; build/bench.json
+	@$(BIN)/python -m tests.benchmarks.run $(BENCH)
+
+bench-dedup: install ## deduplication: recall by kind of copy, precision, cost; build/bench-dedup.json
+	@$(BIN)/python -m tests.benchmarks.dedup
+
+bench-extraction: install ## extraction on labelled pages beside the peers; build/bench-extraction.json
+	@$(BIN)/python -m tests.benchmarks.extraction
+
+bench-pii: install ## personal data beside Dolma, datatrove and Presidio; build/bench-pii.json
+	@$(BIN)/python -m tests.benchmarks.pii
+
+bench-toxicity: install ## a toxicity classifier, and whom it wrongs; build/bench-toxicity.json
+	@$(BIN)/python -m tests.benchmarks.toxicity
 
 zip: install ## build/gristmill.zip, for spark-submit --py-files
 	@rm -rf build/wheel && $(BIN)/python -m build --quiet --wheel --outdir build/wheel . && cp build/wheel/gristmill-*.whl build/gristmill.zip && echo build/gristmill.zip
