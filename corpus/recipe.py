@@ -367,6 +367,8 @@ def _check_order(recipe: Recipe) -> None:
                 raise RecipeError(
                     f"reads the signal {name!r}, which no step measures", where=f"corpus[{at}] {step_name(type(set_step))}", hint=hint
                 )
+    if not names:  # Parquet has no struct without fields
+        raise RecipeError("no step of the recipe measures anything", where="steps", hint="add segment_words, which counts words")
 
 
 def _is_remeasured(name: str) -> bool:

@@ -69,6 +69,7 @@ def test_every_reason_is_given_by_one_class_alone() -> None:
             "highest and lowest are by a signal",
         ),
         ({"steps": ["text_digest"], "corpus": [{"exact_duplicates": {"survivor": {"prefer": ["oldest", "newest"]}}}]}, "its opposite"),
+        ({"steps": ["text_digest"]}, "no step of the recipe measures anything"),
         ({"output": {"shard_bytes": 0}}, "shard_bytes must be at least 1"),
         ({"output": {"shards": 1}}, "unknown key 'shards'"),
         ({"name": ""}, "the recipe has no name"),
