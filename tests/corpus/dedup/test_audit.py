@@ -55,13 +55,13 @@ def edited(draw: np.random.Generator, base: list[str], rate: float) -> str:
 
 
 def test_the_sample_says_how_good_the_pairs_are(table: Table, work: Work) -> None:
-    """200 pairs from far above the threshold to below it: the figures are those of the true similarities, computed here with sets."""
+    """400 pairs from far above the threshold to below it: the figures are those of the true similarities, computed here with sets."""
     draw = np.random.default_rng(3)
     texts = {}
-    for family in range(200):
+    for family in range(400):
         base = words(family, 200)
         texts[f"{family:03d}a"] = " ".join(base)
-        texts[f"{family:03d}b"] = edited(draw, base, 0.0004 * family)
+        texts[f"{family:03d}b"] = edited(draw, base, 0.0002 * family)
     work = with_texts(work, texts)
     step = NearDuplicates(threshold=0.7, audit=1000)
     step(table([row(name, text) for name, text in texts.items()]), work)
@@ -78,7 +78,7 @@ def test_the_sample_says_how_good_the_pairs_are(table: Table, work: Work) -> Non
     assert told["mean_jaccard"] == pytest.approx(sum(verified) / len(verified), abs=1e-4)
     assert told["precision"] == pytest.approx(sum(each >= 0.7 for each in verified) / len(verified), abs=1e-4)
     assert told["missed"] == pytest.approx(sum(each >= 0.7 for each in turned) / len(turned), abs=1e-4)
-    every = sum(true(f"{family:03d}a", f"{family:03d}b") >= 0.7 for family in range(200))
+    every = sum(true(f"{family:03d}a", f"{family:03d}b") >= 0.7 for family in range(400))
     recall = sum(each >= 0.7 for each in verified) / every
     assert told["expected_recall"] == pytest.approx(recall, abs=0.05)
 
