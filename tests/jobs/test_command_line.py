@@ -22,6 +22,7 @@ SURFACE = {
     "report": ["CORPUS"],
     "explain": ["CORPUS", "KEY"],
     "train-classifier": ["--input", "--output", "--seed"],
+    "train-extractor": ["--input", "--output", "--seed"],
     "crawl-demo": ["--output", "--pages", "--seed"],
 }  # fmt: skip
 
