@@ -18,10 +18,17 @@ _LEVELS = 5
 CONTEXT = (
     "first", *(f"first_{at:+d}" for at in _OFFSETS), *(f"first_level_{level}" for level in range(_LEVELS)), "first_near", "first_far",
     "first_page", "first_before", "first_after", "first_most", "first_most_near",
+    "first_in_50",
+    "first_in_75",
+    "first_in_90",
+    "first_core_share",
+    "first_levels",
+    "first_meeting_share",
 )  # fmt: skip
 _WIDTH = len(CONTEXT)
 _AT_LEVELS = 1 + len(_OFFSETS)
 _AT_REST = _AT_LEVELS + _LEVELS
+_AT_CORE = _AT_REST + 7
 
 
 @kernel
@@ -67,7 +74,44 @@ def block_context(first, nodes, blocks):  # type: ignore[no-untyped-def]
         for other in range(max(0, row - 3), min(count, row + 4)):
             near = max(near, first[other])
         out[row, _AT_REST + 6] = near
+    _core(first, nodes, blocks, sums, out)
     return out
+
+
+@kernel
+def _core(first, nodes, blocks, sums, out):  # type: ignore[no-untyped-def]
+    """Whether the block is in the smallest element that holds half, 3/4, 9/10 of the content; how far it is from the surest block."""
+    within = np.zeros((len(nodes), 3), np.bool_)
+    cores = np.zeros(3, np.int64)
+    for which, share in enumerate((0.5, 0.75, 0.9)):
+        for node in range(len(nodes)):  # document order: the last one found is the deepest
+            if sums[node, 1] >= share * sums[0, 1]:
+                cores[which] = node
+        within[cores[which], which] = True
+    surest = 0
+    for row in range(len(blocks)):
+        if blocks[row, UNITS] * first[row] > blocks[surest, UNITS] * first[surest]:
+            surest = row
+    above_surest = np.zeros(len(nodes), np.bool_)
+    node = blocks[surest, NODE]
+    while node >= 0:
+        above_surest[node] = True
+        node = nodes[node, PARENT]
+    for node in range(1, len(nodes)):
+        for which in range(3):
+            within[node, which] |= within[nodes[node, PARENT], which]
+    for row in range(len(blocks)):
+        node = blocks[row, NODE]
+        for which in range(3):
+            out[row, _AT_CORE + which] = within[node, which]
+        out[row, _AT_CORE + 3] = sums[cores[1], 1] / max(1.0, sums[cores[1], 0])
+        levels = 0
+        while not above_surest[node]:
+            above = nodes[node, PARENT]
+            levels += sums[above, 2] > sums[node, 2]
+            node = above
+        out[row, _AT_CORE + 4] = levels
+        out[row, _AT_CORE + 5] = sums[node, 1] / max(1.0, sums[node, 0])
 
 
 @kernel

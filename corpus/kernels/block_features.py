@@ -37,6 +37,7 @@ _SAME = ("same_count", "same_share", "same_link_share", "same_mean", "tags_count
 _NEIGHBOURS = (-3, -2, -1, 1, 2, 3)
 _NEIGHBOUR = ("units", "link_share", "heading", "path", "same_path")
 _WIDE = ("wide_units", "wide_link_share", "wide_long")
+_REPEAT = ("repeat_0", "repeat_1", "repeat_2", "repeat_3", "repeat_most")
 _CORE = ("in_50", "in_75", "in_90")
 _PAGE = (
     "page_units", "page_blocks", "page_link_share", "page_long", "page_long_share", "page_article", "page_main", "page_list_share",
@@ -47,7 +48,8 @@ SHOWN_WORDS = 48  # words of the vocabulary that are features of their own
 FEATURES = (
     *LOOKS, *(f"in_{name}" for name in _ANCESTORS), *_PLACE, *_PATH,
     *(f"{name}_{level}" for level in range(_LEVELS) for name in _LEVEL), *_SAME,
-    *(f"{name}_{at:+d}" for at in _NEIGHBOURS for name in _NEIGHBOUR), *_WIDE, *_CORE, *_PAGE, *(f"word_{at}" for at in range(SHOWN_WORDS)),
+    *(f"{name}_{at:+d}" for at in _NEIGHBOURS for name in _NEIGHBOUR), *_WIDE, *_REPEAT,
+    *_CORE, *_PAGE, *(f"word_{at}" for at in range(SHOWN_WORDS)),
 )  # fmt: skip
 
 _ANCESTOR_BIT = np.full(len(NAMES), -1, np.int64)
@@ -64,7 +66,8 @@ _AT_LEVELS = _AT_PATH + len(_PATH)
 _AT_SAME = _AT_LEVELS + _LEVELS * len(_LEVEL)
 _AT_NEIGHBOURS = _AT_SAME + len(_SAME)
 _AT_WIDE = _AT_NEIGHBOURS + len(_NEIGHBOURS) * len(_NEIGHBOUR)
-_AT_CORE = _AT_WIDE + len(_WIDE)
+_AT_REPEAT = _AT_WIDE + len(_WIDE)
+_AT_CORE = _AT_REPEAT + len(_REPEAT)
 _AT_PAGE = _AT_CORE + len(_CORE)
 _AT_WORDS = _AT_PAGE + len(_PAGE)
 _WIDTH = len(FEATURES)
@@ -159,6 +162,40 @@ def _ancestors(nodes, blocks, told, sums, out):  # type: ignore[no-untyped-def]
             out[row, column + 5] = told[node, PATH_SUM]
             above = nodes[node, PARENT]
             while above > 0 and sums[above, 2] == sums[node, 2]:
+                above = nodes[above, PARENT]
+            if above >= 0:
+                node = above
+
+
+@kernel
+def _repeats(nodes, blocks, signatures, sums, out):  # type: ignore[no-untyped-def]
+    """How many elements of the same tag and class stand beside the ones around the block: cards, teasers, comments, posts repeat."""
+    keys = np.empty(len(nodes), np.uint64)
+    used = np.empty(len(nodes), np.int64)
+    count = 0
+    for node in range(1, len(nodes)):
+        if sums[node, 2] > 0:
+            keys[count] = (signatures[node, 1] ^ np.uint64(nodes[node, PARENT])) * np.uint64(0x9E3779B97F4A7C15)
+            used[count] = node
+            count += 1
+    groups = _groups(keys[:count])
+    sizes = np.zeros(count + 1, np.int64)
+    for at in range(count):
+        sizes[groups[at]] += 1
+    beside = np.zeros(len(nodes), np.float32)
+    most = np.zeros(len(nodes), np.float32)
+    for at in range(count):
+        node = used[at]
+        beside[node] = log(sizes[groups[at]])
+        most[node] = max(beside[node], most[nodes[node, PARENT]])
+    for row in range(len(blocks)):
+        node = blocks[row, NODE]
+        out[row, _AT_REPEAT + 4] = most[node]
+        for level in range(4):
+            out[row, _AT_REPEAT + level] = beside[node]
+            above = nodes[node, PARENT]
+            while above > 0 and sums[above, 2] == sums[node, 2]:
+                out[row, _AT_REPEAT + level] = max(out[row, _AT_REPEAT + level], beside[above])
                 above = nodes[above, PARENT]
             if above >= 0:
                 node = above
@@ -294,6 +331,7 @@ def block_features(data, text, nodes, blocks, marks, vocabulary, scores, shown):
     _same(blocks, by_tags, total, out, _AT_SAME + 4)
     _place(nodes, blocks, out)
     _ancestors(nodes, blocks, told, sums, out)
+    _repeats(nodes, blocks, signatures, sums, out)
     _around(blocks, signatures, told, out)
     _page(data, blocks, sums, largest, out)
     return out

@@ -43,11 +43,11 @@ def labelled_pages(root: Path) -> Iterator[dict[str, Any]]:
                 yield {"set": "wceb", "type": kind, "url": row["url"], "html": _html(path), "text": truth["main_content"]}
     for folder in sorted((root / "mozilla__readability").iterdir()):
         if (folder / "source.html.gz").exists() and (folder / "expected.html").exists():
-            text = _plain(_html(folder / "expected.html"))
+            text, site = _plain(_html(folder / "expected.html")), re.sub(r"-\d+$", "", folder.name)
             yield {
                 "set": "readability",
                 "type": "article",
-                "url": f"http://{folder.name}/",
+                "url": f"http://{site}.com/{folder.name}",
                 "html": _html(folder / "source.html.gz"),
                 "text": text,
             }
@@ -59,7 +59,8 @@ def labelled_pages(root: Path) -> Iterator[dict[str, Any]]:
             for pattern, by in _MARKDOWN:
                 text = pattern.sub(by, text)
             named = re.search(r"--([\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|dev|me|blog|app|[a-z]{2}))(?:-|$)", expected.stem)
-            url = f"http://{named.group(1) if named else expected.stem + '.invalid'}/"
+            family = expected.stem.split("--")[0]  # fixtures of one family are alike
+            url = f"http://{named.group(1) if named else family + '.invalid'}/{expected.stem}"
             yield {"set": "defuddle", "type": "mixed", "url": url, "html": _html(source), "text": text}
     for path in sorted((root / _GOOSE / "content").glob("*.json")):
         row, page = json.loads(path.read_text(encoding="utf-8")), path.with_name(path.stem + ".html.gz")
@@ -67,7 +68,7 @@ def labelled_pages(root: Path) -> Iterator[dict[str, Any]]:
             yield {
                 "set": "goose",
                 "type": "article",
-                "url": row.get("url", path.stem),
+                "url": row.get("url") or f"http://{path.stem}/",
                 "html": _html(page),
                 "prefix": row["expected"]["cleaned_text"],
             }
