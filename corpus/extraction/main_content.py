@@ -30,6 +30,7 @@ from corpus.kernels.page_layout import (
 
 _PACKAGE, _MODEL = "corpus.resources.extractor", "model.npz"
 _BIAS = 0.0
+_LEAST_F1 = 0.2  # a page that promises less has no main text: a menu alone promises 0.04, three words in a paragraph 0.47
 
 
 @final
@@ -137,10 +138,15 @@ def load_model() -> Model:
 
 def main_text(page: Page, model: Model) -> str:
     """The main text of a page, "" where it has none."""
+    return render(page, chosen_blocks(page, model))
+
+
+def chosen_blocks(page: Page, model: Model) -> np.ndarray:
+    """Which blocks are the main text, bool (blocks,)."""
     if not len(page.blocks):
-        return ""
-    keep, _ = choose(*model.probabilities(page), _BIAS)
-    return render(page, keep)
+        return np.zeros(0, bool)
+    keep, expected_f1 = choose(*model.probabilities(page), _BIAS)
+    return keep if expected_f1 >= _LEAST_F1 else np.zeros(len(keep), bool)
 
 
 def whole_text(page: Page) -> str:

@@ -36,6 +36,8 @@ def block_context(first, nodes, blocks):  # type: ignore[no-untyped-def]
     """First probabilities (blocks,) -> float32 (blocks, CONTEXT): of the neighbours, of the subtrees around, of the page; by units."""
     count = len(blocks)
     out = np.zeros((count, _WIDTH), np.float32)
+    if count == 0:
+        return out
     sums = np.zeros((len(nodes), 3))
     ahead = np.zeros((count + 1, 2))
     most = 0.0
