@@ -12,7 +12,8 @@ from corpus.extraction.training import domain_of, is_held_out, read_pages, train
 from corpus.kernels.markup import scan
 from tests.benchmarks.disguise import SCRIPTS, disguise
 
-WORDS = "the old mill stood by a river and nobody knew who had built it or why so they asked her again in spring".split()
+SENTENCE = "the old mill stood by a river and nobody knew who had built it or why so they asked her again in spring"
+WORDS = SENTENCE.split()
 
 
 def page(number: int) -> dict[str, Any]:
