@@ -24,19 +24,17 @@ from corpus.extraction.labels import label_by_phrases, label_by_text
 from corpus.extraction.main_content import Forest, Model, Vocabulary
 from corpus.extraction.scoring import score_words, words_of
 from corpus.kernels.block_context import block_context, choose
-from corpus.kernels.block_features import SHOWN_WORDS, WORD_COUNT, block_features
+from corpus.kernels.block_features import SHOWN_WORDS, block_features
 from corpus.kernels.class_words import words_of as class_words_of
 from corpus.kernels.markup import Page, scan
-from corpus.kernels.page_layout import (
-    NODE,
-    PARENT,
-)
+from corpus.kernels.page_layout import NODE, PARENT, UNITS
 
 HELD_OUT = 0.25
 FOLDS = 5
 MIN_DOMAINS = 10  # that a word of class or id must be met on, so that no word names a site
 _SHRINK = 8.0  # domains' worth of doubt about each word
 _PHRASES_WEIGHT = 0.35  # of a page known by some phrases, against one known whole
+_RARE, _RARE_TYPES = 2.0, ("forum", "product", "collection", "listing", "service", "documentation")  # against articles
 _SECOND_LEVEL = {"co", "com", "org", "net", "ac", "gov", "edu", "or", "ne", "go"}
 SETTINGS: dict[str, Any] = {
     "objective": "binary", "num_leaves": 31, "learning_rate": 0.08, "min_data_in_leaf": 40, "feature_fraction": 0.4,
@@ -117,43 +115,46 @@ def label(row: Mapping[str, Any]) -> LabelledPage:
         weights = np.ones(len(words))
     weights = np.where(np.isnan(labels), 0.0, weights)
     weights *= (1.0 if wanted is not None else _PHRASES_WEIGHT) / max(1e-9, weights.sum())
+    weights *= _RARE if row.get("type") in _RARE_TYPES else 1.0
     url = str(row.get("url") or "")
     return LabelledPage(f"{row.get('set', '')} {url}", domain_of(url), row.get("set", ""), page, words, labels, weights, wanted)
 
 
-def fit_vocabulary(pages: Sequence[LabelledPage]) -> Vocabulary:
-    """Words of class and id met on MIN_DOMAINS or more, and how much more of the text below them is content than of its page."""
+def words_of_page(labelled: LabelledPage) -> dict[int, tuple[float, float]]:
+    """Hash of a word of class or id -> (content, other text) below the elements that bear it, as if half of every page were content."""
+    page, labels, weights = labelled.page, np.nan_to_num(labelled.labels), labelled.weights
+    below = np.zeros((len(page.nodes), 2))
+    np.add.at(below, page.blocks[:, NODE], np.stack([weights * labels, weights * (1 - labels)], 1))
+    for node in range(len(page.nodes) - 1, 0, -1):
+        below[page.nodes[node, PARENT]] += below[node]
+    share = below[0, 0] / max(1e-12, below[0].sum())
+    if not 0.01 < share < 0.99:
+        return {}
+    hashes, owners = class_words_of(page.data, page.nodes)
+    values, which = np.unique(hashes, return_inverse=True)
+    pairs = np.unique(np.stack([which, owners], 1), axis=0)  # an element that bears a word twice counts once
+    sums = np.zeros((len(values), 2))
+    np.add.at(sums, pairs[:, 0], below[pairs[:, 1]] / (share, 1 - share))
+    totals = sums.sum(1)
+    return {int(values[at]): (sums[at, 0] / totals[at], sums[at, 1] / totals[at]) for at in np.flatnonzero(totals > 0).tolist()}
+
+
+def fit_vocabulary(domains: Sequence[str], words: Sequence[Mapping[int, tuple[float, float]]]) -> Vocabulary:
+    """From ``words_of_page`` of pages: those met on MIN_DOMAINS or more, and how much more of the text below them is content."""
     met: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(lambda: [0.0, 0.0]))
-    for labelled in pages:
-        page, labels, weights = labelled.page, np.nan_to_num(labelled.labels), labelled.weights
-        if not weights.sum():
-            continue
-        below = np.zeros((len(page.nodes), 2))
-        np.add.at(below, page.blocks[:, NODE], np.stack([weights * labels, weights * (1 - labels)], 1))
-        for node in range(len(page.nodes) - 1, 0, -1):
-            below[page.nodes[node, PARENT]] += below[node]
-        share = below[0, 0] / below[0].sum()
-        if not 0.01 < share < 0.99:
-            continue
-        hashes, owners = class_words_of(page.data, page.nodes)
-        pairs = np.unique(np.stack([hashes, owners.astype(np.uint64)], 1), axis=0)
-        sums: dict[int, np.ndarray] = {}
-        for value, node in pairs.tolist():
-            sums[value] = sums.get(value, 0) + below[int(node)]
-        for value, (content, other) in ((value, pair.tolist()) for value, pair in sums.items()):
-            if content + other > 0:
-                found = met[labelled.domain][value]
-                balanced = content / share, other / (1 - share)  # as if half of every page were content
-                found[0] += balanced[0] / sum(balanced)
-                found[1] += balanced[1] / sum(balanced)
+    for domain, page in zip(domains, words, strict=True):
+        for value, (content, other) in page.items():
+            pair = met[domain][value]
+            pair[0] += content
+            pair[1] += other
     totals: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
-    for words in met.values():
-        for value, (content, other) in words.items():
-            pair = totals[value]
-            pair[0] += 1
-            pair[1] += content / (content + other)
-            pair[2] += other / (content + other)
-    kept = sorted(value for value, pair in totals.items() if pair[0] >= MIN_DOMAINS)
+    for by_word in met.values():
+        for value, (content, other) in by_word.items():
+            total = totals[value]
+            total[0] += 1
+            total[1] += content / (content + other)
+            total[2] += other / (content + other)
+    kept = sorted(value for value, total in totals.items() if total[0] >= MIN_DOMAINS)
     scores = np.array([np.log((totals[v][1] + _SHRINK / 2) / (totals[v][2] + _SHRINK / 2)) for v in kept], np.float32)
     telling = np.abs(scores) * np.sqrt([totals[v][0] for v in kept])
     shown = np.full(len(kept), -1, np.int8)
@@ -164,6 +165,20 @@ def fit_vocabulary(pages: Sequence[LabelledPage]) -> Vocabulary:
 
 def features_of(page: Page, vocabulary: Vocabulary) -> np.ndarray:
     return block_features(page.data, page.text, page.nodes, page.blocks, page.marks, vocabulary.hashes, vocabulary.scores, vocabulary.shown)
+
+
+def cross_fitted_features(pages: Sequence[LabelledPage], folds: np.ndarray) -> tuple[Vocabulary, list[np.ndarray]]:
+    """The vocabulary of all pages, and the features of each page with scores that its own domain had no part in."""
+    words = [words_of_page(page) for page in pages]
+    domains = [page.domain for page in pages]
+    vocabulary = fit_vocabulary(domains, words)
+    features: list[np.ndarray] = [np.zeros(0)] * len(pages)
+    for fold in range(FOLDS):
+        others = np.flatnonzero(folds != fold).tolist()
+        refitted = vocabulary.with_scores_of(fit_vocabulary([domains[at] for at in others], [words[at] for at in others]))
+        for at in np.flatnonzero(folds == fold).tolist():
+            features[at] = features_of(pages[at].page, refitted)
+    return vocabulary, features
 
 
 def _rows(pages: Sequence[LabelledPage], features: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -207,9 +222,9 @@ def with_context(page: Page, features: np.ndarray, first: np.ndarray) -> np.ndar
     )
 
 
-def f1_of(labelled: LabelledPage, features: np.ndarray, probabilities: np.ndarray, bias: float) -> float:
+def f1_of(labelled: LabelledPage, probabilities: np.ndarray, bias: float) -> float:
     assert labelled.wanted is not None
-    keep, _ = choose(probabilities, features[:, WORD_COUNT].astype(np.float64), bias)
+    keep, _ = choose(probabilities, labelled.page.blocks[:, UNITS].astype(np.float64), bias)
     found = [word for number in np.flatnonzero(keep) for word in labelled.words[number]]
     return score_words(found, labelled.wanted).f1
 
@@ -238,28 +253,27 @@ def train_extractor(rows: Iterable[Mapping[str, Any]], output: Path, *, seed: in
 
     Twice: the second forest sees what the first, fitted on other domains, thinks of the blocks around.
     """
-    pages = sorted((label(row) for row in rows if not is_held_out(domain_of(str(row.get("url") or "")), seed)), key=lambda page: page.key)
-    pages = [page for page in pages if page.weights.sum() > 0]
+    pages: list[LabelledPage] = []
+    for row in rows:
+        if not is_held_out(domain_of(str(row.get("url") or "")), seed):
+            page = label(row)
+            if page.weights.sum() > 0:
+                pages.append(page)
+    pages.sort(key=lambda page: page.key)
     domains = {page.domain for page in pages}
     if len(domains) < 2 * FOLDS:
         raise InputError(
             "too few labelled pages", where=f"{len(pages)} pages of {len(domains)} domains", hint=f"at least {2 * FOLDS} domains"
         )
     folds = np.array([fold_of(page.domain, seed) for page in pages])
-    vocabulary = fit_vocabulary(pages)
-    features: list[np.ndarray] = [np.zeros(0)] * len(pages)
-    for fold in range(FOLDS):
-        others = fit_vocabulary([page for page, at in zip(pages, folds, strict=True) if at != fold])
-        refitted = vocabulary.with_scores_of(others)
-        for at in np.flatnonzero(folds == fold):
-            features[at] = features_of(pages[at].page, refitted)
+    vocabulary, features = cross_fitted_features(pages, folds)
     firsts = cross_fitted(pages, features, folds, FIRST_TREES, seed)
     seconds = [with_context(page.page, matrix, first) for page, matrix, first in zip(pages, features, firsts, strict=True)]
     probabilities = cross_fitted(pages, seconds, folds, SECOND_TREES, seed)
     f1: dict[str, list[float]] = defaultdict(list)
-    for page, matrix, probability in zip(pages, features, probabilities, strict=True):
+    for page, probability in zip(pages, probabilities, strict=True):
         if page.wanted is not None:
-            f1[page.kind].append(f1_of(page, matrix, probability, 0.0))
+            f1[page.kind].append(f1_of(page, probability, 0.0))
     model = Model(vocabulary, fit_forest(pages, features, FIRST_TREES, seed), fit_forest(pages, seconds, SECOND_TREES, seed))
     model.save(output)
     told = {kind: float(np.mean(values)) for kind, values in sorted(f1.items())}

@@ -117,23 +117,23 @@ def _core(first, nodes, blocks, sums, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def choose(probabilities, words, bias):  # type: ignore[no-untyped-def]
-    """Which blocks to keep, bool (blocks,), so that the expected F1 over words is largest; and that F1.
+def choose(probabilities, units, bias):  # type: ignore[no-untyped-def]
+    """Which blocks to keep, bool (blocks,), so that the expected F1 over units of text is largest; and that F1.
 
     To take the blocks above half of the best F1 is the best one can do with what the probabilities say (Lipton, Elkan and
     Naryanaswamy, arXiv 1402.1892); ``bias`` moves the line where they are not quite true.
     """
     order = np.argsort(-probabilities, kind="mergesort")
     wanted = 0.0
-    for row in range(len(words)):
-        wanted += probabilities[row] * words[row]
+    for row in range(len(units)):
+        wanted += probabilities[row] * units[row]
     taken = right = best = 0.0
     for at in range(len(order)):
         row = order[at]
-        taken += words[row]
-        right += probabilities[row] * words[row]
+        taken += units[row]
+        right += probabilities[row] * units[row]
         best = max(best, 2 * right / max(1e-9, taken + wanted))
-    keep = np.zeros(len(words), np.bool_)
-    for row in range(len(words)):
+    keep = np.zeros(len(units), np.bool_)
+    for row in range(len(units)):
         keep[row] = probabilities[row] >= best / 2 + bias and probabilities[row] > 0.02
     return keep, best

@@ -8,7 +8,7 @@ class and id, and of the title.
 
 import numpy as np
 
-from corpus.kernels.block_looks import LOOKS, log, looks, title_words
+from corpus.kernels.block_looks import COPIES, HEADING, LOOKS, log, looks, title_words
 from corpus.kernels.class_words import PATH_COLUMNS, PATH_SUM, paths
 from corpus.kernels.compiled import kernel
 from corpus.kernels.page_layout import (
@@ -72,7 +72,6 @@ _AT_PAGE = _AT_CORE + len(_CORE)
 _AT_WORDS = _AT_PAGE + len(_PAGE)
 _WIDTH = len(FEATURES)
 _LONG = 80  # units of text outside links that make a block long
-WORD_COUNT = LOOKS.index("words")  # the column that is a plain count
 
 
 @kernel
@@ -211,7 +210,7 @@ def _place(nodes, blocks, out):  # type: ignore[no-untyped-def]
     before, h1_at, heading_at, long_at = 0, -1, -1, -1
     for row in range(count):
         node = blocks[row, NODE]
-        level = out[row, 15]
+        level = out[row, HEADING]
         if h1_at < 0 and level == 1:
             h1_at = row
         place = _AT_PLACE
@@ -236,7 +235,7 @@ def _place(nodes, blocks, out):  # type: ignore[no-untyped-def]
         out[row, place + 8] = 30 if h1_at < 0 else (log(row - h1_at) if row >= h1_at else -log(h1_at - row))
         out[row, place + 10] = log(heading_at - row) if heading_at >= 0 else 20
         out[row, place + 12] = log(long_at - row) if long_at >= 0 else 20
-        if out[row, 15] > 0:
+        if out[row, HEADING] > 0:
             heading_at = row
         if blocks[row, UNITS] - blocks[row, LINK_UNITS] >= _LONG:
             long_at = row
@@ -254,7 +253,7 @@ def _around(blocks, signatures, told, out):  # type: ignore[no-untyped-def]
             if 0 <= other < count:
                 out[row, column] = out[other, 0]
                 out[row, column + 1] = out[other, 1]
-                out[row, column + 2] = out[other, 15]
+                out[row, column + 2] = out[other, HEADING]
                 out[row, column + 3] = told[blocks[other, NODE], PATH_SUM]
                 out[row, column + 4] = signatures[blocks[other, NODE], 1] == signatures[node, 1]
             else:
@@ -283,7 +282,7 @@ def _page(data, blocks, sums, largest, out):  # type: ignore[no-untyped-def]
         main += units * (out[row, base + _MAIN] > 0)
         lists += units * (out[row, base + _UL] + out[row, base + _OL] > 0)
         tables += units * (out[row, base + _TABLE_BIT] > 0)
-        headings += out[row, 15] > 0
+        headings += out[row, HEADING] > 0
         long += units - blocks[row, LINK_UNITS] >= _LONG
     total = max(1.0, sums[0, 0])
     for row in range(count):
@@ -318,7 +317,7 @@ def block_features(data, text, nodes, blocks, marks, vocabulary, scores, shown):
         copies[groups[row]] += 1
     by_path, by_tags = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
     for row in range(count):
-        out[row, 17] = copies[groups[row]]
+        out[row, COPIES] = copies[groups[row]]
         node = blocks[row, NODE]
         by_path[row], by_tags[row] = signatures[node, 1], signatures[node, 0]
         for which in range(PATH_COLUMNS):

@@ -91,16 +91,7 @@ def scan(html: bytes) -> Page:
     """UTF-8 bytes of a page -> what is in it. Never raises; bytes that are no UTF-8 come out as they are."""
     data = np.frombuffer(html, np.uint8)
     keys, codes = reference_table()
-    return Page(data, *_scan(data, keys, codes))
-
-
-@kernel
-def _count_tags(data):  # type: ignore[no-untyped-def]
-    tags = 0
-    for at in range(len(data) - 1):
-        if data[at] == 60 and (97 <= (data[at + 1] | 32) <= 122 or data[at + 1] == 47):
-            tags += 1
-    return tags
+    return Page(data, *_scan(data, html.count(b"<"), keys, codes))
 
 
 @kernel
@@ -304,9 +295,8 @@ def _frame_tag(after, tag, text, nodes, blocks, stack, state, spans):  # type: i
 
 
 @kernel
-def _scan(data, keys, codes):  # type: ignore[no-untyped-def]
+def _scan(data, tags, keys, codes):  # type: ignore[no-untyped-def]
     end = len(data)
-    tags = _count_tags(data)
     text = np.empty(end + end // 4 + 64, np.uint8)
     nodes = np.zeros((tags + 2, NODE_COLUMNS), np.int32)
     blocks = np.empty((2 * tags + 4, BLOCK_COLUMNS), np.int32)

@@ -89,7 +89,7 @@ def main() -> None:
             except Exception:  # a peer that gives up on a page has found nothing
                 text, failed[name] = "", failed[name] + 1
             seconds[name].append(time.process_time() - started)
-            for part in {row["set"], f"{row['set']}: {row['type']}"}:
+            for part in (row["set"], *([f"wceb: {row['type']}"] if row["set"] == "wceb" else [])):
                 measures.setdefault(part, {}).setdefault(name, []).append(_measure(text, row))
         if len(seconds[OURS]) % 100 == 0:
             print(f"{len(seconds[OURS])} pages", file=sys.stderr)
