@@ -77,6 +77,7 @@ def test_show_is_the_recipe_whole(name: str) -> None:
         (["explain", "{tmp}", "http://x/"], "this is no finished corpus"),
         (["report", "{tmp}"], "this is no finished corpus"),
         (["train-classifier", "--input", "/nowhere.jsonl", "--output", "{tmp}/m.bin"], "/nowhere.jsonl"),
+        (["train-extractor", "--input", "/nowhere.jsonl", "--output", "{tmp}/m.npz"], "/nowhere.jsonl"),
     ],
 )
 def test_the_users_errors_are_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], told: str) -> None:
