@@ -17,6 +17,7 @@ COMMANDS = {
     "report": "Make a corpus's report.html again.",
     "explain": "What became of a document, and why.",
     "train-classifier": "A fastText classifier from labelled text.",
+    "train-extractor": "The classifier of main content, from labelled pages.",
     "crawl-demo": "Serve two sites to this machine, and crawl them.",
     "train-tokenizer": "A tokenizer from a sample of a corpus.",
     "encode": "A corpus as token shards.",

@@ -20,23 +20,41 @@ _WIDER = {"shift_jis": "cp932", "gbk": "gb18030", "gb2312": "gb18030", "euc_kr":
 
 def decode(payload: bytes, http_charset: str | None, is_html: bool) -> tuple[str, str]:
     """(text, source of the charset). Never raises: what cannot be decoded is replaced; a label nobody knows counts as none."""
+    start, encoding, source = _encoding(payload, http_charset, is_html)
+    return payload[start:].decode(encoding, "replace"), source
+
+
+def to_utf8(payload: bytes, http_charset: str | None, is_html: bool) -> tuple[bytes, str]:
+    """What ``decode`` gives, as UTF-8: the payload itself where it is that already, as nine pages in ten are."""
+    start, encoding, source = _encoding(payload, http_charset, is_html)
+    if encoding == "utf-8":
+        try:
+            payload.decode("utf-8")
+            return payload[start:], source
+        except UnicodeDecodeError:
+            pass
+    return payload[start:].decode(encoding, "replace").encode("utf-8", "replace"), source
+
+
+def _encoding(payload: bytes, http_charset: str | None, is_html: bool) -> tuple[int, str, str]:
+    """(bytes of a mark to leave out, Python's codec, source)."""
     for mark, encoding in _BOMS:
         if payload.startswith(mark):
-            return payload[len(mark) :].decode(encoding, "replace"), BOM
+            return len(mark), encoding, BOM
     declared = _codec(http_charset)
     if declared:
-        return payload.decode(declared, "replace"), HTTP
+        return 0, declared, HTTP
     if is_html:
         found = _META.search(payload, 0, _META_BYTES)
         declared = _codec((found.group(1) or found.group(2)).decode("ascii", "replace")) if found else None
         if declared:
             # a page that says utf-16 in ASCII bytes is not: the standard takes it for UTF-8
-            return payload.decode("utf-8" if declared.startswith("utf-16") else declared, "replace"), META
+            return 0, "utf-8" if declared.startswith("utf-16") else declared, META
     try:
-        return payload.decode("utf-8"), DETECTOR  # valid UTF-8 by chance is next to impossible beyond ASCII
+        payload.decode("utf-8")  # valid UTF-8 by chance is next to impossible beyond ASCII
+        return 0, "utf-8", DETECTOR
     except UnicodeDecodeError:
-        guessed = _codec(detect_encoding(payload)) or "cp1252"
-        return payload.decode(guessed, "replace"), DETECTOR
+        return 0, _codec(detect_encoding(payload)) or "cp1252", DETECTOR
 
 
 def _codec(label: str | None) -> str | None:

@@ -1,16 +1,30 @@
 """What a page says of itself: title, canonical URL, date of publication, language, and its word on rights.
 
 page = read_metadata(HTMLTree.parse(html), "http://example.com/a")
+page = read_marks(scan(html), "http://example.com/a")   # the same from a scan, without a tree
 """
 
+import html
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, final
 from urllib.parse import urljoin
 
 from resiliparse.parse.html import HTMLTree
+
+from corpus.kernels.markup import Page
+from corpus.kernels.page_layout import (
+    MARK_HTML,
+    MARK_JSON,
+    MARK_LICENSE,
+    MARK_LINK,
+    MARK_META,
+    MARK_TIME,
+    MARK_TITLE,
+)
 
 _MAX_TITLE = 500
 _MAX_VALUE = 2000
@@ -26,6 +40,10 @@ _PUBLISHED = (
     "pubdate",
     "date",
 )
+_NAMING = ("name", "property", "itemprop", "http-equiv")
+_ATTRIBUTE = re.compile(r"""([^\s/>=][^\s/>=]*)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s>"'][^\s>]*))?""")
+# In an attribute "&copy=1" is no reference, and "&copy;" and "&copy" before anything else are.
+_REFERENCE = re.compile(r"&(?:#\d+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]*(?:;|(?![=A-Za-z0-9])))")
 RIGHTS_NAMES = ("robots", "googlebot", "tdm-reservation", "tdm-policy", "license", "dc.rights", "dcterms.license")
 
 
@@ -41,34 +59,101 @@ class PageMetadata:
     meta: tuple[tuple[str, str], ...]
 
 
+@final
+@dataclass(frozen=True)
+class _Elements:
+    """The elements that metadata stands in, as attributes by name; scripts of JSON-LD as text. All in the order of the page."""
+
+    title: str | None
+    meta: Sequence[Mapping[str, str]]
+    link: Sequence[Mapping[str, str]]
+    license: Sequence[Mapping[str, str]]
+    root: Mapping[str, str]
+    json: Sequence[str]
+    time: Mapping[str, str]
+
+
 def read_metadata(tree: HTMLTree, url: str | None) -> PageMetadata:
     """Everything is bounded, and null where it is missing or unsure."""
+    document = _root(tree)
+    root = document.query_selector("html")
+    time = document.query_selector("time[datetime]")
+    return _read(
+        _Elements(
+            title=tree.title,
+            meta=[_attributes_of(element, *_NAMING, "content") for element in _elements(tree, "meta")],
+            link=[_attributes_of(element, "rel", "href") for element in _elements(tree, "link")],
+            license=[_attributes_of(element, "href") for element in document.query_selector_all("a[rel~=license]")[:3]],
+            root=_attributes_of(root, "lang", "xml:lang") if root else {},
+            json=[element.text for element in document.query_selector_all('script[type="application/ld+json"]')[:5]],
+            time=_attributes_of(time, "datetime") if time else {},
+        ),
+        url,
+    )
+
+
+def read_marks(page: Page, url: str | None) -> PageMetadata:
+    """``read_metadata`` from the tags that the scan has marked."""
+    found: dict[int, list[str]] = {kind: [] for kind in range(MARK_JSON + 1)}
+    for kind, start, end in page.marks.tolist():
+        found[kind].append(page.data[start:end].tobytes().decode("utf-8", "replace"))
+    root: dict[str, str] = {}
+    for tag in found[MARK_HTML]:
+        root = {**_attributes(tag), **root}
+    return _read(
+        _Elements(
+            title=html.unescape(found[MARK_TITLE][0]) if found[MARK_TITLE] else None,
+            meta=[_attributes(tag) for tag in found[MARK_META]],
+            link=[_attributes(tag) for tag in found[MARK_LINK]],
+            license=[tag for tag in map(_attributes, found[MARK_LICENSE]) if "license" in tag["rel"].split()],
+            root=root,
+            json=found[MARK_JSON],
+            time=_attributes(found[MARK_TIME][0]) if found[MARK_TIME] else {},
+        ),
+        url,
+    )
+
+
+def _read(told: _Elements, url: str | None) -> PageMetadata:
     named: dict[str, str] = {}
     meta: list[tuple[str, str]] = []
     canonical = None
-    for element in _elements(tree, "meta"):
-        content = (element.getattr("content") or "")[:_MAX_VALUE].strip()
-        for key in ("name", "property", "itemprop", "http-equiv"):
-            name = (element.getattr(key) or "").strip().lower()
+    for element in told.meta:
+        content = element.get("content", "")[:_MAX_VALUE].strip()
+        for key in _NAMING:
+            name = element.get(key, "").strip().lower()
             if name and content:
                 named.setdefault(name, content)
                 if name in RIGHTS_NAMES:
                     meta.append((name, content))
-    for element in _elements(tree, "link"):
-        relations = (element.getattr("rel") or "").lower().split()
-        target = (element.getattr("href") or "")[:_MAX_VALUE].strip()
+    for element in told.link:
+        relations = element.get("rel", "").lower().split()
+        target = element.get("href", "")[:_MAX_VALUE].strip()
         if target and "license" in relations:
             meta.append(("license", target))
         if target and "canonical" in relations and canonical is None:
             canonical = _absolute(url, target)
-    for element in _root(tree).query_selector_all("a[rel~=license]")[:3]:
-        if target := (element.getattr("href") or "")[:_MAX_VALUE].strip():
+    for element in told.license:
+        if target := element.get("href", "")[:_MAX_VALUE].strip():
             meta.append(("license", target))
-    root = _root(tree).query_selector("html")
-    language = (root.getattr("lang") or root.getattr("xml:lang") or "") if root else ""
-    language = (language or named.get("content-language", "")).split(",")[0].strip().lower()[:35]
-    title = " ".join((tree.title or named.get("og:title", "")).split())[:_MAX_TITLE]
-    return PageMetadata(title or None, canonical, _published(tree, named), language or None, tuple(meta))
+    language = told.root.get("lang") or told.root.get("xml:lang") or named.get("content-language", "")
+    language = language.split(",")[0].strip().lower()[:35]
+    title = " ".join((told.title or named.get("og:title", "")).split())[:_MAX_TITLE]
+    return PageMetadata(title or None, canonical, _published(told, named), language or None, tuple(meta))
+
+
+def _attributes(tag: str) -> dict[str, str]:
+    """``<meta name=a content="b &amp; c">`` -> {"name": "a", "content": "b & c"}."""
+    found: dict[str, str] = {}
+    for name, value in _ATTRIBUTE.findall(tag, tag.find("<") + 1):
+        if value[:1] in ('"', "'") and value:
+            value = value[1:-1]
+        found.setdefault(name.lower(), _REFERENCE.sub(lambda met: html.unescape(met[0]), value) if "&" in value else value)
+    return found
+
+
+def _attributes_of(element: Any, *names: str) -> dict[str, str]:
+    return {name: value for name in names if (value := element.getattr(name))}
 
 
 def _root(tree: HTMLTree) -> Any:
@@ -88,20 +173,19 @@ def _absolute(url: str | None, target: str) -> str | None:
     return joined if joined.startswith(("http://", "https://")) else None
 
 
-def _published(tree: HTMLTree, named: dict[str, str]) -> str | None:
+def _published(told: _Elements, named: Mapping[str, str]) -> str | None:
     """An ISO date; from <meta>, else JSON-LD, else the first <time>."""
     for name in _PUBLISHED:
         if name in named and (found := _iso_date(named[name])):
             return found
-    for element in _root(tree).query_selector_all('script[type="application/ld+json"]')[:5]:
+    for text in told.json:
         try:
-            found = _iso_date(str(_date_published(json.loads(element.text[:100_000]))))
+            found = _iso_date(str(_date_published(json.loads(text[:100_000]))))
         except (ValueError, RecursionError):
             continue
         if found:
             return found
-    element = _root(tree).query_selector("time[datetime]")
-    return _iso_date(element.getattr("datetime") or "") if element else None
+    return _iso_date(told.time.get("datetime", ""))
 
 
 def _date_published(value: Any) -> Any:

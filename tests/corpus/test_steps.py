@@ -66,7 +66,7 @@ ARTICLE = (
 ).encode()
 
 
-@pytest.mark.parametrize("engine", ["resiliparse", "trafilatura"])
+@pytest.mark.parametrize("engine", ["hybrid", "resiliparse", "trafilatura"])
 def test_extraction(engine: Any) -> None:
     batch = ExtractHtml(engine=engine)(pages(ARTICLE, b"", b"<html><body></body></html>", None))  # type: ignore[arg-type]
     text = batch["text"][0].as_py()

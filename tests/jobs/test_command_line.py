@@ -24,6 +24,7 @@ SURFACE = {
     "report": ["CORPUS"],
     "explain": ["CORPUS", "KEY"],
     "train-classifier": ["--input", "--output", "--seed"],
+    "train-extractor": ["--input", "--output", "--seed"],
     "crawl-demo": ["--output", "--pages", "--seed"],
     "train-tokenizer": ["CORPUS", "--output", "--kind", "--vocab-size", "--sample-bytes", "--overwrite"],
     "encode": ["CORPUS", "--tokenizer", "--output", "--master", "--work", "--overwrite"],
@@ -97,6 +98,7 @@ def test_show_is_the_recipe_whole(name: str) -> None:
         (["explain", "{tmp}", "http://x/"], "this is no finished corpus"),
         (["report", "{tmp}"], "this is no finished corpus"),
         (["train-classifier", "--input", "/nowhere.jsonl", "--output", "{tmp}/m.bin"], "/nowhere.jsonl"),
+        (["train-extractor", "--input", "/nowhere.jsonl", "--output", "{tmp}/m.npz"], "/nowhere.jsonl"),
     ],
 )
 def test_the_users_errors_are_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], told: str) -> None:
