@@ -184,7 +184,7 @@ def _oddities(
             article(8).replace("<head>", '<head><link rel="license" href="https://creativecommons.org/licenses/by-sa/4.0/">').encode()
         ),
         "/wrong-charset.html": Answer(article(9).encode(), headers=(("Content-Type", "text/html; charset=x-unknown"),)),
-        "/short.html": Answer(_bare(stories[0][1], [stories[0][2][0][:60]]).encode()),
+        "/short.html": Answer(_bare(stories[0][1], [stories[0][2][0][:140]]).encode()),
         "/empty.html": Answer(b"<html><body><nav>Home</nav></body></html>"),
         "/nothing.html": Answer(b""),
         "/list.html": Answer(_bare(language.site_name, [f"<ul>{'<li>…</li>' * 60}</ul>"], is_html=True).encode()),

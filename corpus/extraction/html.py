@@ -39,7 +39,7 @@ class ExtractHtml(DocumentStep):
     trafilatura's ``deduplicate`` stays off: its cache spans the process, and gives None from the fourth equal page on.
     """
 
-    engine: Literal["hybrid", "resiliparse", "trafilatura"] = "resiliparse"
+    engine: Literal["hybrid", "resiliparse", "trafilatura"] = "hybrid"
     main_content: bool = True
     max_html_bytes: int = 8 * 2**20
     max_tags: int = 200_000  # the largest of 2,063 real pages has 41,000
