@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, final
+from typing import Any, Protocol, Self, final
 
 import xxhash
 from pyspark.sql import DataFrame, SparkSession
@@ -66,7 +66,7 @@ class Result:
 
 @final
 @dataclass
-class _Clock:
+class Clock:
     """Times the stages for run.json, and passes them on to the observer."""
 
     observer: Observer
@@ -78,6 +78,24 @@ class _Clock:
         with self.observer.stage(name, what):
             yield
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - started, 3)
+
+
+@final
+@dataclass(frozen=True)
+class Target:
+    """Where a corpus goes, where its work lies until the end, and whether what is there may be replaced."""
+
+    corpus: Place
+    work: Place
+    overwrite: bool
+
+    @classmethod
+    def of(cls, output: str, work: str | None, overwrite: bool) -> Self:
+        """Raises OutputError where somebody else's files lie, unless they may be replaced."""
+        corpus, place = locate(output), _work_place(output, work)
+        if not overwrite:
+            refuse_foreign(corpus, manifest.NAME, place)
+        return cls(corpus, place, overwrite)
 
 
 def curate(
@@ -95,37 +113,50 @@ def curate(
     ``work`` is a folder that Spark and the tasks can write, by default beside the output (or in the current folder, if that is an
     object store). Raises the errors of ``corpus.errors`` for what a user can mend.
     """
-    clock = _Clock(observer or Silent())
-    corpus, place = locate(output), _work_place(output, work)
+    clock = Clock(observer or Silent())
     with raising_user_errors(output):
         found = find(inputs)
-        if not overwrite:
-            refuse_foreign(corpus, manifest.NAME, place)
+        target = Target.of(output, work, overwrite)
         with clock.stage("inputs", f"listing and digesting {len(found):,} files"):
             examined = examine_inputs(spark, recipe, found)
         if all(entry.source < 0 for entry in examined):
             raise InputError("no readable archive", where=", ".join(inputs), hint=f"the recipe {recipe.name!r} reads none of its files")
         now = manifest.fingerprint(recipe, examined)
-        if overwrite:
-            publish.clear(corpus)
-            place.remove()
-        finished = _finished(corpus, now)
-        if finished:
-            return Result(corpus, finished, json.loads((corpus / publish.RUN).read_bytes()), resumed=True)
-        resumed = claim(place, now, manifest.differences)
-        with clock.stage("read", "the fused pass, from bytes to signals"):
-            reading = read_splits(spark, recipe, examined, place / "fused")
-        if not reading.documents:
-            raise InputError("no readable record", where=", ".join(inputs), hint="the files were read, but hold no document")
-        store = Work(spark, place, reading.texts(spark))
-        decided, facts = _decide(recipe, store, reading, clock)
-        content = publish.Content(recipe=recipe, fingerprint=now, reading=reading, decided=decided, facts=facts, work=store, corpus=corpus)
-        with clock.stage("write", "documents and ledger"):
-            written = publish.write_shards(content)
-        with clock.stage("report", "figures, page and manifest"):
-            run = publish.run_facts(spark, clock.seconds, reading, resumed)
-            made = publish.finish(content, written, run)
+
+        def read(folder: Place) -> Reading:
+            with clock.stage("read", "the fused pass, from bytes to signals"):
+                reading = read_splits(spark, recipe, examined, folder)
+            if not reading.documents:
+                raise InputError("no readable record", where=", ".join(inputs), hint="the files were read, but hold no document")
+            return reading
+
+        return make(recipe, now, read, target, spark=spark, clock=clock)
+
+
+def make(
+    recipe: Recipe, now: dict[str, Any], read: Callable[[Place], Reading], target: Target, *, spark: SparkSession, clock: Clock
+) -> Result:
+    """All that follows when it is known what the corpus is made from (the fingerprint ``now``): ``read`` leaves the files of the fused
+    pass in the folder that it is given, or finds them there, and the other stages make the corpus of them.
+    """
+    corpus, place = target.corpus, target.work
+    if target.overwrite:
+        publish.clear(corpus)
         place.remove()
+    finished = _finished(corpus, now)
+    if finished:
+        return Result(corpus, finished, json.loads((corpus / publish.RUN).read_bytes()), resumed=True)
+    resumed = claim(place, now, manifest.differences)
+    reading = read(place / "fused")
+    store = Work(spark, place, reading.texts(spark))
+    decided, facts = _decide(recipe, store, reading, clock)
+    content = publish.Content(recipe=recipe, fingerprint=now, reading=reading, decided=decided, facts=facts, work=store, corpus=corpus)
+    with clock.stage("write", "documents and ledger"):
+        written = publish.write_shards(content)
+    with clock.stage("report", "figures, page and manifest"):
+        run = publish.run_facts(spark, clock.seconds, reading, resumed)
+        made = publish.finish(content, written, run)
+    place.remove()
     return Result(corpus, made, run, resumed=False)
 
 
@@ -142,7 +173,7 @@ def plan(recipe: Recipe) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _decide(recipe: Recipe, work: Work, reading: Reading, clock: _Clock) -> tuple[DataFrame, dict[str, Any]]:
+def _decide(recipe: Recipe, work: Work, reading: Reading, clock: Clock) -> tuple[DataFrame, dict[str, Any]]:
     """The ledger table after all set steps, where every row has an outcome; and by step what the report should say of it."""
     table = reading.ledger(work.spark)
     facts = {step_name(type(step)): step.facts() for step in recipe.steps}

@@ -55,32 +55,58 @@ class SplitOutcome:
         return cls(**{**values, "damages": tuple(values["damages"])})
 
 
+@final
+class SplitWriter:
+    """Writes batches that have left the fused pass into the folder of their split: documents, ledger rows and metrics, whole or not at all.
+
+    with SplitWriter(recipe, folder) as writer:
+        writer.write(batch)
+    """
+
+    def __init__(self, recipe: Recipe, folder: Place):
+        self.documents = 0
+        self._folder, self._keep_rejected, self._signals = folder, recipe.output.keep_rejected, signal_types(recipe.steps)
+        self._metrics = Metrics(self._signals)
+        self._schema, self._ledger_schema = work_schema(self._signals), pa.schema([*document.LEDGER, *document.FACTS])
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._folder.make_folder()
+        with ExitStack() as stack:
+            files = [stack.enter_context((self._folder / name).replace()) for name in (DOCUMENTS, LEDGER)]
+            self._texts, self._ledger = (
+                stack.enter_context(pq.ParquetWriter(file, schema, compression="zstd", compression_level=1))
+                for file, schema in zip(files, (self._schema, self._ledger_schema), strict=True)
+            )
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Columns of ``document.WORKING`` and flat ``signals.*``; others are left out."""
+        batch = _conform(batch, self._signals)
+        self.documents += batch.num_rows
+        self._metrics.observe_read(batch)
+        self._ledger.write_batch(_ledger_rows(batch, self._ledger_schema))
+        written = _documents(batch, self._schema, self._keep_rejected)
+        if written.num_rows:
+            self._texts.write_batch(written)
+
+    def __exit__(self, *failure: Any) -> None:
+        self._stack.__exit__(*failure)
+        if failure[0] is None:
+            (self._folder / METRICS).write_bytes(json.dumps(self._metrics.to_json(), sort_keys=True).encode())
+
+
 def run_split(split: Split, recipe: Recipe, folder: Place) -> SplitOutcome:
     """Read, process and write one split into ``folder``; ``done.json`` last."""
-    folder.make_folder()
-    signals = signal_types(recipe.steps)
     fused = FusedPass(recipe.steps, recipe.output.keep_rejected)
     log = ReadLog()
-    metrics = Metrics(signals)
-    documents = 0
-    schema, ledger = work_schema(signals), pa.schema([*document.LEDGER, *document.FACTS])
-    with ExitStack() as stack:
-        document_file = stack.enter_context((folder / DOCUMENTS).replace())
-        ledger_file = stack.enter_context((folder / LEDGER).replace())
-        document_writer = stack.enter_context(pq.ParquetWriter(document_file, schema, compression="zstd", compression_level=1))
-        ledger_writer = stack.enter_context(pq.ParquetWriter(ledger_file, ledger, compression="zstd", compression_level=1))
+    with SplitWriter(recipe, folder) as writer:
         for read in recipe.sources[split.source].read(split, log):
             for batch in fused(read):
-                batch = _conform(batch, signals)
-                documents += batch.num_rows
-                metrics.observe_read(batch)
-                ledger_writer.write_batch(_ledger_rows(batch, ledger))
-                written = _documents(batch, schema, recipe.output.keep_rejected)
-                if written.num_rows:
-                    document_writer.write_batch(written)
-    (folder / METRICS).write_bytes(json.dumps(metrics.to_json(), sort_keys=True).encode())
+                writer.write(batch)
     outcome = SplitOutcome(
-        documents=documents,
+        documents=writer.documents,
         records=dict(log.records),
         read_bytes=log.read_bytes,
         damages=tuple({**asdict(damage), "input": split.file.input} for damage in log.damages[:_KEPT_DAMAGES]),

@@ -9,7 +9,7 @@ written last; its existence means that the corpus is whole. Neither holds a time
 import hashlib
 import importlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import xxhash
@@ -38,8 +38,8 @@ def read(corpus: Place) -> dict[str, Any]:
     return manifest
 
 
-def fingerprint(recipe: Recipe, examined: Iterable[Examined]) -> dict[str, Any]:
-    """What decides the result: equal fingerprints, equal bytes."""
+def fingerprint(recipe: Recipe, examined: Iterable[Examined], parents: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
+    """What decides the result: equal fingerprints, equal bytes. ``parents``: digests of what was made before and is the input now."""
     return {
         "recipe": recipe.to_data(),
         "inputs": [
@@ -49,6 +49,7 @@ def fingerprint(recipe: Recipe, examined: Iterable[Examined]) -> dict[str, Any]:
         ],
         "assets": {path: _asset_digest(path) for path in recipe.assets()},
         "code": {"gristmill": code_version(), **_foreign_code(recipe)},
+        **({"parents": [dict(parent) for parent in parents]} if parents else {}),
     }
 
 
@@ -68,6 +69,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         changed.append("a model or list file")
     if old["code"] != new["code"]:
         changed.append("the code version")
+    if old.get("parents") != new.get("parents"):
+        changed.append("the corpus that it is made from")
     return changed
 
 

@@ -356,7 +356,7 @@ def _manifest(content: Content, written: Written, report: dict[str, Any]) -> dic
         "records": content.reading.records(),
         "damages": content.reading.damages(),
         "shards": {folder: [asdict(shard) for shard in shards] for folder, shards in written.shards.items()},
-        "parents": [],
+        "parents": content.fingerprint.get("parents", []),
     }
 
 

@@ -95,7 +95,7 @@ def read_splits(spark: SparkSession, recipe: Recipe, examined: Sequence[Examined
         chain = [f"{number:06d}-{at:06d}" for at in range(len(ranges))]
         splits.update({key: Split(entry.file, start, end, entry.source) for key, (start, end) in zip(chain, ranges, strict=True)})
         chains.append(chain)
-    done = {key: _outcome(folder / key) for key in _finished(folder) & splits.keys()}
+    done = {key: split_outcome(folder / key) for key in finished_splits(folder) & splits.keys()}
     pending = {key: split for key, split in splits.items() if key not in done}
     while pending:
         done.update(_run(spark, recipe, pending, folder))
@@ -133,11 +133,13 @@ def _size(split: Split) -> int:
     return max(1, split.end - split.start)
 
 
-def _finished(folder: Place) -> set[str]:
+def finished_splits(folder: Place) -> set[str]:
+    """Keys of the splits below the folder that are whole."""
     return {info.path.rsplit("/", 2)[1] for info in folder.files() if info.base_name == DONE}
 
 
-def _outcome(folder: Place) -> SplitOutcome:
+def split_outcome(folder: Place) -> SplitOutcome:
+    """What the task said that left its files in the folder."""
     return SplitOutcome.from_json((folder / DONE).read_bytes())
 
 

@@ -8,6 +8,7 @@ step that is not ours is imported only from packages that the person running has
     recipe = load("my.yaml", allow=["my_package"])
 """
 
+import copy
 import dataclasses
 import difflib
 import importlib
@@ -153,13 +154,15 @@ def load(name: str, *, overrides: Sequence[str] = (), allow: Collection[str] = (
         raise RecipeError("no such recipe", where=name, hint=hint)
     if not isinstance(data, dict):
         raise RecipeError("a recipe is a mapping with name, sources, steps, corpus, output", where=name)
-    for override in overrides:
-        _override(data, override)
-    return from_data(data, allow=allow, where=name)
+    return from_data(data, overrides=overrides, allow=allow, where=name)
 
 
-def from_data(data: Mapping[str, Any], *, allow: Collection[str] = (), where: str = "recipe") -> Recipe:
+def from_data(data: Mapping[str, Any], *, overrides: Sequence[str] = (), allow: Collection[str] = (), where: str = "recipe") -> Recipe:
     """Plain data, as YAML gives it -> a checked Recipe. Raises RecipeError with the place in the recipe."""
+    changed = copy.deepcopy(dict(data))
+    for override in overrides:
+        _override(changed, override)
+    data = changed
     known = [field.name for field in dataclasses.fields(Recipe)]
     for key in data:
         if key not in known:

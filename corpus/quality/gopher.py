@@ -61,6 +61,7 @@ class GopherQuality(Filter):
 
     reads = ("words",)
     signals = {
+        "gopher_words": pa.int32(),
         "mean_word_length": pa.float64(),
         "hash_ratio": pa.float64(),
         "ellipsis_ratio": pa.float64(),
@@ -88,6 +89,7 @@ class GopherQuality(Filter):
         by_character = np.array([unit == CHARACTER for unit in batch[document.SIGNAL + "word_unit"].to_pylist()], dtype=bool)
         length = self._median_lengths(batch) if self.variant == "dolma" else counts["word_characters"] / words
         return {
+            "gopher_words": batch[document.SIGNAL + "words"],  # as judged: ``words`` is counted again where the text is cut after this
             "mean_word_length": pa.array(length, mask=by_character | (counts["words"] == 0)),
             "hash_ratio": pa.array(counts["hashes"] / words),
             "ellipsis_ratio": pa.array(counts["ellipses"] / words),
@@ -99,8 +101,8 @@ class GopherQuality(Filter):
 
     def rules(self) -> tuple[Rule, ...]:
         return (
-            Rule(TOO_FEW_WORDS, "words", "<", self.min_words),
-            Rule(TOO_MANY_WORDS, "words", ">", self.max_words),
+            Rule(TOO_FEW_WORDS, "gopher_words", "<", self.min_words),
+            Rule(TOO_MANY_WORDS, "gopher_words", ">", self.max_words),
             Rule(WORDS_TOO_SHORT, "mean_word_length", "<", self.min_mean_word_length),
             Rule(WORDS_TOO_LONG, "mean_word_length", ">", self.max_mean_word_length),
             Rule(TOO_MANY_HASHES, "hash_ratio", ">", self.max_hash_ratio),

@@ -21,6 +21,7 @@ SURFACE = {
     "curate": [
         "NAME", "--input", "--output", "--set", "--master", "--work", "--overwrite", "--allow", "--plan", "--list", "--show", "MORE_INPUTS",
     ],
+    "refilter": ["CORPUS", "--set", "--output", "--master", "--work", "--overwrite", "--allow"],
     "report": ["CORPUS"],
     "explain": ["CORPUS", "KEY"],
     "train-classifier": ["--input", "--output", "--seed"],
@@ -97,6 +98,7 @@ def test_show_is_the_recipe_whole(name: str) -> None:
         (["curate", "web", "--input", "{tmp}/a.warc.gz"], "--input and --output are needed"),
         (["explain", "{tmp}", "http://x/"], "this is no finished corpus"),
         (["report", "{tmp}"], "this is no finished corpus"),
+        (["refilter", "{tmp}", "--output", "{tmp}/o"], "this is no finished corpus"),
         (["train-classifier", "--input", "/nowhere.jsonl", "--output", "{tmp}/m.bin"], "/nowhere.jsonl"),
         (["train-extractor", "--input", "/nowhere.jsonl", "--output", "{tmp}/m.npz"], "/nowhere.jsonl"),
     ],
