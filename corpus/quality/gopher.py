@@ -24,13 +24,15 @@ WORDS_TOO_SHORT = Reason("gopher:words_too_short", "the words are too short on a
 WORDS_TOO_LONG = Reason("gopher:words_too_long", "the words are too long on average")
 TOO_MANY_HASHES = Reason("gopher:too_many_hashes", "too many # for its words")
 TOO_MANY_ELLIPSES = Reason("gopher:too_many_ellipses", "too many ellipses for its words")
+TOO_MANY_SYMBOLS = Reason("gopher:too_many_symbols", "too many # and ellipses together for its words")
 TOO_MANY_BULLETS = Reason("gopher:too_many_bullet_lines", "too large a share of the lines begins with a bullet")
 TOO_MANY_ELLIPSIS_LINES = Reason("gopher:too_many_ellipsis_lines", "too large a share of the lines ends with an ellipsis")
 TOO_FEW_ALPHABETIC = Reason("gopher:too_few_alphabetic_words", "too small a share of the words holds a letter")
 TOO_FEW_STOP_WORDS = Reason("gopher:too_few_stop_words", "fewer stop words of its language than the limit")
 
-Variant = Literal["paper", "datatrove", "dolma"]
-_BULLETS = {"paper": BULLETS, "datatrove": "•-", "dolma": "*-"}
+Variant = Literal["paper", "datatrove", "dclm", "dolma"]
+_BULLETS = {"paper": BULLETS, "datatrove": "•-", "dclm": "●•*-", "dolma": "*-"}
+_COUNTS_ALL = ("dclm", "dolma")  # stop words as often as they occur
 
 
 @final
@@ -40,8 +42,13 @@ class GopherQuality(Filter):
 
     ``paper``      all common bullets; both forms of ellipsis; distinct stop words, case-folded.
     ``datatrove``  bullets • and -; distinct stop words, case-sensitive.
-    ``dolma``      bullets * and -; only the character … counts; the median length of words instead of the mean; stop words counted
-                   as often as they occur.
+    ``dclm``       RefinedWeb's rules as DCLM wrote them down (arXiv 2306.01116, appendix G.2; 2406.11794): bullets ● • * and -; # and
+                   ellipses are one sum; stop words counted as often as they occur.
+    ``dolma``      (arXiv 2402.00159) bullets * and -; only the character … is an ellipsis; what counts is the words that hold # or it; the
+                   median length of words instead of the mean; stop words as often as they occur, case-sensitive.
+
+    Words are ours and lines those that are not blank in all of them; the packages split at white space, or count punctuation and blank
+    lines in, where a share is taken.
 
     Where a word is a character (Chinese, Thai, …), rules about the length of words do not apply. Stop words are asked for only in languages
     that have a list.
@@ -54,6 +61,7 @@ class GopherQuality(Filter):
     max_mean_word_length: float = 10.0
     max_hash_ratio: float = 0.1
     max_ellipsis_ratio: float = 0.1
+    max_symbol_ratio: float = 0.1  # only in the variants dclm and dolma, in the place of the two before
     max_bullet_lines: float = 0.9
     max_ellipsis_lines: float = 0.3
     min_alphabetic_words: float = 0.8
@@ -64,6 +72,7 @@ class GopherQuality(Filter):
         "mean_word_length": pa.float64(),
         "hash_ratio": pa.float64(),
         "ellipsis_ratio": pa.float64(),
+        "symbol_ratio": pa.float64(),
         "bullet_lines": pa.float64(),
         "ellipsis_lines": pa.float64(),
         "alphabetic_words": pa.float64(),
@@ -76,6 +85,7 @@ class GopherQuality(Filter):
         WORDS_TOO_LONG,
         TOO_MANY_HASHES,
         TOO_MANY_ELLIPSES,
+        TOO_MANY_SYMBOLS,
         TOO_MANY_BULLETS,
         TOO_MANY_ELLIPSIS_LINES,
         TOO_FEW_ALPHABETIC,
@@ -91,6 +101,9 @@ class GopherQuality(Filter):
             "mean_word_length": pa.array(length, mask=by_character | (counts["words"] == 0)),
             "hash_ratio": pa.array(counts["hashes"] / words),
             "ellipsis_ratio": pa.array(counts["ellipses"] / words),
+            "symbol_ratio": pa.array(
+                (self._symbol_words(batch) if self.variant == "dolma" else counts["hashes"] + counts["ellipses"]) / words
+            ),
             "bullet_lines": pa.array(counts["bullet_lines"] / lines),
             "ellipsis_lines": pa.array(counts["ellipsis_lines"] / lines),
             "alphabetic_words": pa.array(counts["alphabetic_words"] / words),
@@ -98,13 +111,18 @@ class GopherQuality(Filter):
         }
 
     def rules(self) -> tuple[Rule, ...]:
+        symbols: tuple[Rule, ...] = (
+            Rule(TOO_MANY_HASHES, "hash_ratio", ">", self.max_hash_ratio),
+            Rule(TOO_MANY_ELLIPSES, "ellipsis_ratio", ">", self.max_ellipsis_ratio),
+        )
+        if self.variant in _COUNTS_ALL:
+            symbols = (Rule(TOO_MANY_SYMBOLS, "symbol_ratio", ">", self.max_symbol_ratio),)
         return (
             Rule(TOO_FEW_WORDS, "words", "<", self.min_words),
             Rule(TOO_MANY_WORDS, "words", ">", self.max_words),
             Rule(WORDS_TOO_SHORT, "mean_word_length", "<", self.min_mean_word_length),
             Rule(WORDS_TOO_LONG, "mean_word_length", ">", self.max_mean_word_length),
-            Rule(TOO_MANY_HASHES, "hash_ratio", ">", self.max_hash_ratio),
-            Rule(TOO_MANY_ELLIPSES, "ellipsis_ratio", ">", self.max_ellipsis_ratio),
+            *symbols,
             Rule(TOO_MANY_BULLETS, "bullet_lines", ">", self.max_bullet_lines),
             Rule(TOO_MANY_ELLIPSIS_LINES, "ellipsis_lines", ">", self.max_ellipsis_lines),
             Rule(TOO_FEW_ALPHABETIC, "alphabetic_words", "<", self.min_alphabetic_words),
@@ -112,8 +130,8 @@ class GopherQuality(Filter):
         )
 
     def _stop_words(self, batch: pa.RecordBatch) -> pa.Array:
-        """How many stop words of its language each text holds: different ones, or in the variant dolma all."""
-        fold: Fold = "none" if self.variant == "datatrove" else "lower"
+        """How many stop words of its language each text holds: different ones, or in some variants all."""
+        fold: Fold = "none" if self.variant in ("datatrove", "dolma") else "lower"
         languages = batch["language"].to_pylist()
         counts = np.zeros(batch.num_rows, np.int32)
         known = np.zeros(batch.num_rows, dtype=bool)
@@ -121,8 +139,13 @@ class GopherQuality(Filter):
             if stop_words(language) is not None:
                 rows = np.array([row for row, told in enumerate(languages) if told == language])
                 words, distinct = count_phrases(batch["text"], batch["words"], _compiled(language, fold), rows, fold)
-                counts[rows], known[rows] = words if self.variant == "dolma" else distinct, True
+                counts[rows], known[rows] = words if self.variant in _COUNTS_ALL else distinct, True
         return pa.array(counts, mask=~(known & pc.is_valid(batch["text"]).to_numpy(zero_copy_only=False)))
+
+    def _symbol_words(self, batch: pa.RecordBatch) -> np.ndarray:
+        """Runs without white space that hold # or …."""
+        texts = [text if text and ("#" in text or "…" in text) else "" for text in batch["text"].to_pylist()]
+        return np.array([sum("#" in run or "…" in run for run in text.split()) for text in texts], dtype=float)
 
     def _median_lengths(self, batch: pa.RecordBatch) -> np.ndarray:
         medians = [
