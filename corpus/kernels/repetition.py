@@ -69,7 +69,7 @@ def _measure(data, offsets, valid, spans, ends, classes, variant, keys):  # type
         lengths = np.empty(count, np.int64)
         for word in range(count):
             at, to = start + spans[first + 2 * word], start + spans[first + 2 * word + 1]
-            hashes[word] = _hash(data, at, to)
+            hashes[word] = hash_bytes(data, at, to)
             lengths[word] = to - at if is_ascii else characters_of(data, at, to)
         _all_ngrams(hashes, lengths, variant, visible, result[row])
     return result
@@ -218,7 +218,7 @@ def pieces_of(data, start, end, newlines):  # type: ignore[no-untyped-def]
             else:
                 at += 1
         if begin < stop:
-            hashes[used] = _hash(data, begin, stop)
+            hashes[used] = hash_bytes(data, begin, stop)
             lengths[used] = characters_of(data, begin, stop)
             used += 1
     return hashes[:used], lengths[:used]
@@ -252,7 +252,7 @@ def characters_of(data, start, end):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _hash(data, start, end):  # type: ignore[no-untyped-def]
+def hash_bytes(data, start, end):  # type: ignore[no-untyped-def]
     """64 bits of the bytes: eight at a time through murmur3's finalizer, the length mixed in."""
     key = np.uint64(end - start)
     at = start
