@@ -16,6 +16,7 @@ COMMANDS = {
     "curate": "Make a corpus: a recipe over archives or tables.",
     "report": "Make a corpus's report.html again.",
     "explain": "What became of a document, and why.",
+    "conformance": "The published filters beside ours, and what each would reject.",
     "train-classifier": "A fastText classifier from labelled text.",
     "crawl-demo": "Serve two sites to this machine, and crawl them.",
     "train-tokenizer": "A tokenizer from a sample of a corpus.",

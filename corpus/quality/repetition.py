@@ -56,11 +56,14 @@ class GopherRepetition(Filter):
         line_chars = self.max_duplicate_line_chars
         if line_chars is None:
             line_chars = 0.30 if self.variant == "dolma" else 0.20
-        return (
+        rules = (
             Rule(DUPLICATE_LINES, "duplicate_line_fraction", ">", self.max_duplicate_lines),
             Rule(DUPLICATE_PARAGRAPHS, "duplicate_paragraph_fraction", ">", self.max_duplicate_paragraphs),
             Rule(DUPLICATE_LINE_CHARS, "duplicate_line_chars", ">", line_chars),
             Rule(DUPLICATE_PARAGRAPH_CHARS, "duplicate_paragraph_chars", ">", self.max_duplicate_paragraph_chars),
+        )
+        return (
+            *(rules if self.variant != "dolma" else rules[::2]),
             *(Rule(TOP_NGRAM[n], f"top_{n}gram_chars", ">", self.max_top_ngram_chars[n - 2]) for n in TOP_NGRAM),
             *(Rule(DUPLICATE_NGRAM[n], f"duplicate_{n}gram_chars", ">", self.max_duplicate_ngram_chars[n - 5]) for n in DUPLICATE_NGRAM),
         )

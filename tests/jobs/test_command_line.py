@@ -23,6 +23,7 @@ SURFACE = {
     ],
     "report": ["CORPUS"],
     "explain": ["CORPUS", "KEY"],
+    "conformance": ["--pages"],
     "train-classifier": ["--input", "--output", "--seed"],
     "crawl-demo": ["--output", "--pages", "--seed"],
     "train-tokenizer": ["CORPUS", "--output", "--kind", "--vocab-size", "--sample-bytes", "--overwrite"],
