@@ -59,6 +59,7 @@ BUILT_IN: dict[str, str] = {
     "url_duplicates": "corpus.dedup.urls:UrlDuplicates",
     "exact_duplicates": "corpus.dedup.exact:ExactDuplicates",
     "near_duplicates": "corpus.dedup.minhash:NearDuplicates",
+    "cap_hosts": "corpus.urls.hosts:CapHosts",
     "split_by_cluster": "corpus.splits:SplitByCluster",
     "mix": "corpus.mixing:Mix",
 }
