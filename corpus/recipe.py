@@ -46,6 +46,9 @@ BUILT_IN: dict[str, str] = {
     "c4_lines": "corpus.quality.c4:C4Lines",
     "c4_paragraph": "corpus.quality.c4:C4Paragraph",
     "fineweb_quality": "corpus.quality.fineweb:FinewebQuality",
+    "refinedweb_lines": "corpus.quality.refinedweb:RefinedwebLines",
+    "curator_quality": "corpus.quality.curator:CuratorQuality",
+    "roots_quality": "corpus.quality.roots:RootsQuality",
     "quality_classifier": "corpus.quality.classifier:QualityClassifier",
     "toxic_words": "corpus.toxicity.wordlist:ToxicWords",
     "toxicity_classifier": "corpus.toxicity.classifier:ToxicityClassifier",
@@ -57,6 +60,7 @@ BUILT_IN: dict[str, str] = {
     "url_duplicates": "corpus.dedup.urls:UrlDuplicates",
     "exact_duplicates": "corpus.dedup.exact:ExactDuplicates",
     "near_duplicates": "corpus.dedup.minhash:NearDuplicates",
+    "cap_hosts": "corpus.urls.hosts:CapHosts",
     "split_by_cluster": "corpus.splits:SplitByCluster",
     "mix": "corpus.mixing:Mix",
 }

@@ -17,6 +17,7 @@ COMMANDS = {
     "refilter": "A new corpus from a finished one: thresholds move, no archive is read again.",
     "report": "Make a corpus's report.html again.",
     "explain": "What became of a document, and why.",
+    "conformance": "The published filters beside ours, and what each would reject.",
     "train-classifier": "A fastText classifier from labelled text.",
     "train-extractor": "The classifier of main content, from labelled pages.",
     "crawl-demo": "Serve two sites to this machine, and crawl them.",

@@ -29,11 +29,12 @@ def keep_lines(text: pa.Array, min_words: int, max_word_length: int, ends: str) 
     return strings(written, bounds, valid), dropped
 
 
-def count_sentences(text: pa.Array, ends: str, closed: str, closers: str) -> np.ndarray:
-    """Strings (rows,) -> int64 (rows,): how many characters are of ``closed``, or of ``ends`` and stand before white space, one of
-    ``closers``, or the end."""
+def count_sentences(text: pa.Array, ends: str, closed: str, closers: str, lines_end: bool = True) -> np.ndarray:
+    """Strings (rows,) -> int64 (rows,): how many sentences end, with a character of ``closed``, or with one of ``ends`` before white
+    space, one of ``closers``, or the end; or (``lines_end``) with the line, where something else than white space and closers is left
+    of it."""
     data, offsets, valid = buffers(text)
-    return _sentences(data, offsets, valid, tables()[0], members(ends), members(closed), members(closers))
+    return _sentences(data, offsets, valid, tables()[0], members(ends), members(closed), members(closers), lines_end)
 
 
 @kernel
@@ -99,16 +100,25 @@ def _ends_with_dots(data, start, stop):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _sentences(data, offsets, valid, classes, ends, closed, closers):  # type: ignore[no-untyped-def]
+def _sentences(data, offsets, valid, classes, ends, closed, closers, lines_end):  # type: ignore[no-untyped-def]
     rows = len(valid)
     counts = np.zeros(rows, np.int64)
     for row in range(rows):
         at, end = offsets[row], offsets[row + 1]
+        begun = False
         while valid[row] and at < end:
             code, at = decode(data, at, end)
-            if closed[code]:
+            if code == NEWLINE:
+                counts[row] += begun and lines_end
+                begun = False
+            elif closed[code]:
                 counts[row] += 1
+                begun = False
             elif ends[code]:
                 following = decode(data, at, end)[0] if at < end else np.int64(NEWLINE)
-                counts[row] += classes[following] == SPACE or closers[following]
+                begun = not (classes[following] == SPACE or closers[following])
+                counts[row] += not begun
+            elif classes[code] != SPACE and not closers[code]:
+                begun = True
+        counts[row] += begun and lines_end
     return counts

@@ -18,7 +18,7 @@ BULLETS = "•‣▶◀◦■□▪▫–-*●○"  # at the beginning of a line
 # What ends a sentence, over the scripts: Latin, Armenian, Hebrew, Arabic, Devanagari, Ethiopic, Khmer, Myanmar, Tibetan, CJK; and
 # closing quotes.
 TERMINALS = ".!?…\"'”’»՞։׃؟۔।॥።፧፨។៕၊။།༎。！？；｡」』．"
-_SHORT = 30  # characters, FineWeb
+SHORT = 30  # characters at most, FineWeb's code
 KEYS = (
     "characters",
     "lines",
@@ -38,16 +38,17 @@ KEYS = (
 
 
 def line_counts(
-    text: pa.Array, words: pa.ListArray, bullets: str = BULLETS, terminals: str = TERMINALS, dots: bool = True
+    text: pa.Array, words: pa.ListArray, bullets: str = BULLETS, terminals: str = TERMINALS, dots: bool = True, short: int = SHORT
 ) -> dict[str, np.ndarray]:
     """Strings and their words (rows,) -> an int64 array (rows,) for each of KEYS; zeros for null.
 
     Lines are those with something but white space. ``dots``: three full stops count as an ellipsis, not only the character.
+    ``short``: the characters of a short line, at most.
     """
     data, offsets, valid = buffers(text)
     spans = words.values.to_numpy(zero_copy_only=False).astype(np.int32) if len(words.values) else np.zeros(0, np.int32)
     ends = words.offsets.to_numpy().astype(np.int64)
-    counts = _count(data, offsets, valid, spans, ends, tables()[0], members(bullets), members(terminals), dots)
+    counts = _count(data, offsets, valid, spans, ends, tables()[0], members(bullets), members(terminals), dots, short)
     return {key: np.ascontiguousarray(counts[:, at]) for at, key in enumerate(KEYS)}
 
 
@@ -60,14 +61,14 @@ def members(characters: str) -> np.ndarray:
 
 
 @kernel
-def _count(data, offsets, valid, spans, ends, classes, bullets, terminals, dots):  # type: ignore[no-untyped-def]
+def _count(data, offsets, valid, spans, ends, classes, bullets, terminals, dots, short):  # type: ignore[no-untyped-def]
     rows = len(valid)
     counts = np.zeros((rows, 14), np.int64)
     for row in range(rows):
         if not valid[row]:
             continue
         start, end = offsets[row], offsets[row + 1]
-        _count_lines(data, start, end, classes, bullets, terminals, dots, counts[row])
+        _count_lines(data, start, end, classes, bullets, terminals, dots, short, counts[row])
         hashes, lengths = pieces_of(data, start, end, 1)
         counts[row, 12] = copies_of(hashes, lengths, False)[1]
         counts[row, 13] = counts[row, 0] - counts[row, 6]
@@ -89,7 +90,7 @@ def _count(data, offsets, valid, spans, ends, classes, bullets, terminals, dots)
 
 
 @kernel
-def _count_lines(data, start, end, classes, bullets, terminals, dots, counts):  # type: ignore[no-untyped-def]
+def _count_lines(data, start, end, classes, bullets, terminals, dots, most_short, counts):  # type: ignore[no-untyped-def]
     """Fills in the first nine of KEYS."""
     characters, newlines, hashes, ellipses = 0, 0, 0, 0
     lines, bulleted, elliptic, terminal, short = 0, 0, 0, 0, 0
@@ -119,7 +120,7 @@ def _count_lines(data, start, end, classes, bullets, terminals, dots, counts):  
                 bulleted += bullets[first]
                 elliptic += last == 0x2026 or (dots and last == 46 and before == 46 and before_that == 46)
                 terminal += terminals[last]
-                short += line_characters <= _SHORT
+                short += line_characters <= most_short
             line_characters, first, last, before, before_that = 0, -1, -1, -1, -1
         at = after
     counts[0], counts[1], counts[2], counts[3], counts[4] = characters, lines, bulleted, elliptic, terminal

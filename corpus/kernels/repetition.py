@@ -4,9 +4,15 @@ Lines are what stands between newlines, paragraphs what stands between blank lin
 hashes. The public implementations disagree on what a duplicate is (on the same 853 pages the 5-gram rule removes 17, 71 or 36):
 
 ``datatrove``  copies after the first; n-grams found left to right, skipping n words after a hit, joined without a space; characters
-               over all characters of the text.
-``dclm``       all copies; each word once that lies in a repeated n-gram; characters over those of all words.
-``dolma``      all copies; every repeated n-gram's characters over those of all n-grams.
+               over all characters of the text. The most frequent n-gram is the first of several, with spaces, even if it stands once.
+``dclm``       all copies; each word once that lies in a repeated n-gram; characters over those of all words, of lines over those of all
+               lines. The most frequent n-gram is the longest of several, and none if none is repeated.
+``paper``      counted as ``dclm``, which takes the paper by its words ("taking care not to count characters that occur in overlapping
+               n-grams more than once"); it leaves open whether the first of several copies is a duplicate.
+``dolma``      all copies; every repeated n-gram's characters over those of all n-grams; lines and the first of the most frequent n-grams
+               over the characters that are no white space (so lines may exceed 1). It has no measure of paragraphs: NaN.
+
+Words are ours in all of them, where datatrove and DCLM take those of a library and dolma what stands between white space.
 
     repetition(text, words, "datatrove")["top_2gram_chars"]
 """
@@ -16,11 +22,12 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from corpus.kernels.characters import SPACE, tables
 from corpus.kernels.compiled import kernel
-from corpus.kernels.text import buffers
+from corpus.kernels.text import buffers, decode
 
-Variant = Literal["datatrove", "dclm", "dolma"]
-_VARIANTS = {"datatrove": 0, "dclm": 1, "dolma": 2}
+Variant = Literal["paper", "datatrove", "dclm", "dolma"]
+_VARIANTS = {"datatrove": 0, "dclm": 1, "paper": 1, "dolma": 2}
 KEYS = (
     "duplicate_line_fraction",
     "duplicate_paragraph_fraction",
@@ -36,12 +43,12 @@ def repetition(text: pa.Array, words: pa.ListArray, variant: Variant) -> dict[st
     data, offsets, valid = buffers(text)
     spans = words.values.to_numpy(zero_copy_only=False).astype(np.int32) if len(words.values) else np.zeros(0, np.int32)
     ends = words.offsets.to_numpy().astype(np.int64)
-    measured = _measure(data, offsets, valid, spans, ends, _VARIANTS[variant], len(KEYS))
+    measured = _measure(data, offsets, valid, spans, ends, tables()[0], _VARIANTS[variant], len(KEYS))
     return {key: np.ascontiguousarray(measured[:, at]) for at, key in enumerate(KEYS)}
 
 
 @kernel
-def _measure(data, offsets, valid, spans, ends, variant, keys):  # type: ignore[no-untyped-def]
+def _measure(data, offsets, valid, spans, ends, classes, variant, keys):  # type: ignore[no-untyped-def]
     rows = len(valid)
     result = np.full((rows, keys), np.nan)
     for row in range(rows):
@@ -50,20 +57,21 @@ def _measure(data, offsets, valid, spans, ends, variant, keys):  # type: ignore[
         start, end = offsets[row], offsets[row + 1]
         characters = characters_of(data, start, end)
         is_ascii = characters == end - start
-        for level in range(2):  # lines, paragraphs
+        visible = _visible(data, start, end, classes) if variant == 2 else characters
+        for level in range(2 if variant != 2 else 1):  # lines, paragraphs
             hashes, lengths = pieces_of(data, start, end, level + 1)
             repeated, repeated_characters = copies_of(hashes, lengths, variant != 0)
             result[row, level] = repeated / max(1, len(hashes))
-            result[row, level + 2] = repeated_characters / max(1, characters)
+            result[row, level + 2] = repeated_characters / max(1, lengths.sum() if variant == 1 else visible)
         first, last = ends[row], ends[row + 1]
         count = (last - first) // 2
         hashes = np.empty(count, np.uint64)
         lengths = np.empty(count, np.int64)
         for word in range(count):
             at, to = start + spans[first + 2 * word], start + spans[first + 2 * word + 1]
-            hashes[word] = _hash(data, at, to)
+            hashes[word] = hash_bytes(data, at, to)
             lengths[word] = to - at if is_ascii else characters_of(data, at, to)
-        _all_ngrams(hashes, lengths, variant, characters, result[row])
+        _all_ngrams(hashes, lengths, variant, visible, result[row])
     return result
 
 
@@ -136,15 +144,27 @@ def _repeated(hashes, n, live, keys, slots, table, times):  # type: ignore[no-un
 
 @kernel
 def _top(n, live, slots, times, before, variant, characters):  # type: ignore[no-untyped-def]
-    """Share of characters in the most frequent run of n words, of several the first."""
-    best, most = 0, 1
+    """Share of characters in the most frequent run of n words: of several the first, or (dclm) the longest."""
+    most, length = 1, before[n]
     for at in live:
-        if times[slots[at]] > most:
-            best, most = at, times[slots[at]]
-    length = before[best + n] - before[best]
+        long = before[at + n] - before[at]
+        if times[slots[at]] > most or (variant == 1 and times[slots[at]] == most and long > length):
+            most, length = times[slots[at]], long
     if variant == 0:
         return most * (length + n - 1) / max(1, characters)
-    return most * length / max(1, before[-1]) if most > 1 else 0.0
+    if variant == 1:
+        return most * length / max(1, before[-1]) if most > 1 else 0.0
+    return most * length / max(1, characters)
+
+
+@kernel
+def _visible(data, start, end, classes):  # type: ignore[no-untyped-def]
+    """Code points that are no white space."""
+    count, at = np.int64(0), start
+    while at < end:
+        code, at = decode(data, at, end)
+        count += classes[code] != SPACE
+    return count
 
 
 @kernel
@@ -198,7 +218,7 @@ def pieces_of(data, start, end, newlines):  # type: ignore[no-untyped-def]
             else:
                 at += 1
         if begin < stop:
-            hashes[used] = _hash(data, begin, stop)
+            hashes[used] = hash_bytes(data, begin, stop)
             lengths[used] = characters_of(data, begin, stop)
             used += 1
     return hashes[:used], lengths[:used]
@@ -232,7 +252,7 @@ def characters_of(data, start, end):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _hash(data, start, end):  # type: ignore[no-untyped-def]
+def hash_bytes(data, start, end):  # type: ignore[no-untyped-def]
     """64 bits of the bytes: eight at a time through murmur3's finalizer, the length mixed in."""
     key = np.uint64(end - start)
     at = start

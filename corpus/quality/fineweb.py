@@ -23,8 +23,8 @@ TOO_MANY_NEWLINES = Reason("fineweb:too_many_newlines", "too many line ends for 
 @final
 @dataclass(frozen=True, kw_only=True)
 class FinewebQuality(Filter):
-    """Thresholds are the paper's. ``datatrove``, its code, departs in two: repeated lines from 0.01 on, not 0.1, and a fourth rule, more
-    than 0.3 newlines a word, which the paper does not have.
+    """Thresholds are the paper's. ``datatrove``, its code, departs in three: repeated lines from 0.01 on, not 0.1; a line of just 30
+    characters is short, where the paper has "shorter than 30"; and a fourth rule, more than 0.3 newlines a word.
 
     A line of 30 characters is no short one where a character is a word (Chinese, Thai, …): there the rule does not apply, as in FineWeb-2.
     """
@@ -33,6 +33,7 @@ class FinewebQuality(Filter):
     max_unpunctuated: float = 0.12  # fails at or below
     min_duplicate_line_chars: float | None = None  # fails at or above; None: 0.1, or 0.01 in the variant datatrove
     min_short_lines: float = 0.67  # fails at or above
+    short_line_characters: int = 30  # a line of fewer is short; in the variant datatrove one of as many too
     max_newlines_a_word: float = 0.3  # only in the variant datatrove
 
     reads = ("words",)
@@ -45,7 +46,7 @@ class FinewebQuality(Filter):
     reasons = (TOO_FEW_PUNCTUATED, TOO_MANY_DUPLICATES, TOO_MANY_SHORT, TOO_MANY_NEWLINES)
 
     def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
-        counts = line_counts(batch["text"], batch["words"])
+        counts = line_counts(batch["text"], batch["words"], short=self.short_line_characters - (self.variant == "paper"))
         lines = np.maximum(counts["lines"], 1)
         by_character = np.array([unit == CHARACTER for unit in batch[document.SIGNAL + "word_unit"].to_pylist()], dtype=bool)
         return {

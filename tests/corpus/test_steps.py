@@ -221,7 +221,9 @@ def test_c4() -> None:
     assert reasons(batch) == [[]]
     assert reasons(run(C4Lines(variant="paper"), text)) == [["c4:too_few_sentences"]]
     assert "This one has none" in run(C4Lines(terminal_punctuation=False), text)["text"][0].as_py()
-    assert reasons(run(C4Lines(), text + "\nA line of code with one { in it.", text + "\nLorem ipsum dolor.", "nothing\nhere")) == [
+    assert reasons(
+        run(C4Lines(), text + "\nA line of code with one { in it.", text + "\nLorem ipsum dolor sit amet.", "nothing\nhere")
+    ) == [
         ["c4:curly_brace"],
         ["c4:lorem_ipsum"],
         ["c4:no_lines_left", "c4:too_few_sentences"],

@@ -24,6 +24,7 @@ SURFACE = {
     "refilter": ["CORPUS", "--set", "--output", "--master", "--work", "--overwrite", "--allow"],
     "report": ["CORPUS"],
     "explain": ["CORPUS", "KEY"],
+    "conformance": ["--pages"],
     "train-classifier": ["--input", "--output", "--seed"],
     "train-extractor": ["--input", "--output", "--seed"],
     "crawl-demo": ["--output", "--pages", "--seed"],

@@ -46,7 +46,7 @@ def fineweb(text: str) -> list[str]:
     rules = {
         "too_few_punctuated_lines": sum(each.strip()[-1] in TERMINALS for each in shown) / max(1, len(shown)) <= 0.12,
         "duplicate_line_chars": copies / max(1, len(text.replace("\n", ""))) >= 0.1,
-        "too_many_short_lines": sum(len(each) <= 30 for each in shown) / max(1, len(shown)) >= 0.67,
+        "too_many_short_lines": sum(len(each) < 30 for each in shown) / max(1, len(shown)) >= 0.67,
     }
     return [f"fineweb:{name}" for name, fails in rules.items() if fails]
 
