@@ -5,6 +5,7 @@ RefinedwebLines()(batch)["signals.refinedweb_removed"]
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import final
 
 import numpy as np
@@ -97,12 +98,13 @@ class RefinedwebLines(DocumentStep):
         """The line without the calls, if it is short."""
         if len(line.split(None, self.max_words_of_a_cut_line + 1)) > self.max_words_of_a_cut_line:
             return line
-        return self._calls().sub("", line)
+        return _calls(self.anywhere, self.at_start, self.at_end).sub("", line)
 
-    def _calls(self) -> re.Pattern[str]:
-        anywhere, start, end = ([re.escape(call) for call in calls] for calls in (self.anywhere, self.at_start, self.at_end))
-        calls = [*anywhere, *(rf"\A\s*{call}" for call in start), *(rf"{call}\s*\Z" for call in end)]
-        return re.compile("|".join(calls) or r"(?!)", re.IGNORECASE)
+
+@lru_cache(maxsize=8)
+def _calls(anywhere: tuple[str, ...], at_start: tuple[str, ...], at_end: tuple[str, ...]) -> re.Pattern[str]:
+    starts, ends = (rf"\A\s*{re.escape(call)}" for call in at_start), (rf"{re.escape(call)}\s*\Z" for call in at_end)
+    return re.compile("|".join([*map(re.escape, anywhere), *starts, *ends]) or r"(?!)", re.IGNORECASE)
 
 
 def _uppercase(line: str) -> int:

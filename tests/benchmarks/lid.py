@@ -1,0 +1,103 @@
+"""How often lid.176 is right, by script and length, and what it takes for what; results in build/bench-lid.json.
+
+    python -m tests.benchmarks.lid
+
+On the Declaration of Human Rights, a paragraph at a time, and on Tatoeba's sentences. lid.176 was trained on Tatoeba, Wikipedia and
+SETimes: its figures on Tatoeba are flattered by sentences that it has seen, and parts of the Declaration stand in Wikipedia; neither says
+how it does on web pages. Languages that it has no label for are left out. Besides: the mean length of a word in the
+Declaration, which `gopher_quality` scales by.
+"""
+
+import json
+import os
+import sys
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from corpus.kernels.words import dominant_scripts, words
+from corpus.language.identify import predict
+from tests.conftest import REPOSITORY
+
+# ISO 639-3 -> the label of lid.176
+_PAIRS = """
+afr:af als:sq amh:am arb:ar ara:ar ast:ast azj_latn:az aze:az bel:be ben:bn bos_latn:bs bre:br bul:bg cat:ca ceb:ceb ces:cs
+cmn_hans:zh cmn:zh cym:cy dan:da deu:de ell_monotonic:el ell:el eng:en epo:eo est:et eus:eu fin:fi fra:fr gla:gd gle:ga glg:gl
+guj:gu heb:he hin:hi hrv:hr hsb:hsb hun:hu hye:hy ido:io ina:ia ind:id isl:is ita:it jav:jv jpn:ja kan:kn kat:ka kaz:kk khm:km
+kir:ky kor:ko lao:lo lat:la lav:lv lvs:lv lit:lt ltz:lb mal:ml mar:mr mkd:mk khk:mn mon:mn mya:my nep:ne nld:nl nno:nn nob:no pan:pa
+pes_1:fa pes:fa pol:pl por_PT:pt por:pt ron:ro rus:ru san:sa slk:sk slv:sl spa:es srp_cyrl:sr srp:sr sun:su swe:sv swh:sw tam:ta
+tat:tt tel:te tgk:tg tgl:tl tha:th tur:tr uig_arab:ug uig:ug ukr:uk urd:ur uzn_latn:uz uzb:uz vie:vi war:war wln:wa ydd:yi yid:yi
+yor:yo
+"""
+CODES = {code: label for code, _, label in (pair.partition(":") for pair in _PAIRS.split())}
+LENGTHS = (20, 50, 100, 200)  # characters
+
+
+def main() -> None:
+    data = Path(os.environ.get("GRISTMILL_TEST_DATA") or REPOSITORY.parent / "shared" / "data") / "lid"
+    if not data.is_dir():
+        sys.exit(f"no texts to measure on: {data} (set GRISTMILL_TEST_DATA)")
+    rows = []
+    for name, texts in (("declaration", declaration(data)), ("tatoeba", tatoeba(data))):
+        rows += measured(name, list(texts))
+    english = length(data, "eng")
+    for code, label in sorted(CODES.items()):
+        if (data / "nltk_data__udhr2" / f"{code}.txt").exists():
+            rows.append({"name": f"mean word length: {label}", "ours": length(data, code), "to_english": length(data, code) / english})
+    for row in rows:
+        print(", ".join(f"{key} {value:.3f}" if isinstance(value, float) else str(value) for key, value in row.items()))
+    target = REPOSITORY / "build" / "bench-lid.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+    print(f"-> {target}")
+
+
+def measured(name: str, texts: list[tuple[str, str]]) -> list[dict[str, object]]:
+    """Accuracy of the whole, by script and by length; the ten most frequent confusions."""
+    scripts = dominant_scripts(pa.array([text for _, text in texts], pa.string())).to_pylist()
+    right: dict[str, list[bool]] = defaultdict(list)
+    confused: Counter[str] = Counter()
+    for (label, text), script in zip(texts, scripts, strict=True):
+        told = predict(text)
+        best = told[0][0] if told else "none"
+        size = next((f"under {limit:3d}" for limit in LENGTHS if len(text) < limit), f"from {LENGTHS[-1]}")
+        for group in ("all", f"script {script}", f"{size} characters"):
+            right[group].append(best == label)
+        confused[f"{label} taken for {best}"] += best != label
+    rows: list[dict[str, object]] = [
+        {"name": f"{name}: {group}", "ours": sum(told) / len(told), "texts": len(told)} for group, told in sorted(right.items())
+    ]
+    return rows + [{"name": f"{name}: {pair}", "ours": count} for pair, count in confused.most_common(10)]
+
+
+def declaration(data: Path) -> Iterator[tuple[str, str]]:
+    for code, label in sorted(CODES.items()):
+        path = data / "nltk_data__udhr2" / f"{code}.txt"
+        if path.exists():
+            yield from ((label, line.strip()) for line in read(path).splitlines() if len(line.strip()) > 5)
+
+
+def tatoeba(data: Path) -> Iterator[tuple[str, str]]:
+    for code, label in sorted(CODES.items()):
+        path = data / "facebookresearch__LASER" / "tatoeba" / "v1" / f"tatoeba.{code}-eng.{code}"
+        if path.exists():
+            yield from ((label, line.strip()) for line in read(path).splitlines() if line.strip())
+
+
+def length(data: Path, code: str) -> float:
+    """Characters a word."""
+    text = read(data / "nltk_data__udhr2" / f"{code}.txt")
+    spans, utf8 = words(pa.array([text]))[0].as_py(), text.encode()
+    found = [utf8[start:end].decode() for start, end in zip(spans[::2], spans[1::2], strict=True)]
+    return sum(map(len, found)) / len(found)
+
+
+def read(path: Path) -> str:
+    return unicodedata.normalize("NFC", path.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
