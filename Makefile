@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_ARGS ?=
 DEMO := build/demo
 .DEFAULT_GOAL := help
-.PHONY: help install java demo clean-demo test fuzz check bench bench-dedup bench-extraction bench-pii bench-toxicity zip env picture clean
+.PHONY: help install java demo clean-demo test fuzz check bench bench-dedup bench-extraction bench-lid bench-pii bench-toxicity zip env picture clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ bench-dedup: install ## deduplication: recall by kind of copy, precision, cost; 
 
 bench-extraction: install ## extraction on labelled pages beside the peers; build/bench-extraction.json
 	@$(BIN)/python -m tests.benchmarks.extraction
+
+bench-lid: install ## language identification by script and length; build/bench-lid.json
+	@$(BIN)/python -m tests.benchmarks.lid
 
 bench-pii: install ## personal data beside Dolma, datatrove and Presidio; build/bench-pii.json
 	@$(BIN)/python -m tests.benchmarks.pii

@@ -73,7 +73,8 @@ def test_moved_both_ways_it_is_a_fresh_run(spark: SparkSession, curated: Curated
     assert not (tmp_path / "new.work").exists()
     if more:
         reports = [json.loads((folder / "report.json").read_bytes()) for folder in (fresh, tmp_path / "new")]
-        assert {key for key in reports[0] if reports[0][key] != reports[1][key]} == {"charsets", "sources", "excerpts"}
+        apart = {key for key in reports[0] if reports[0][key] != reports[1][key]}
+        assert apart <= {"charsets", "sources", "excerpts"}, "only what is told of rejected documents without a text"
 
 
 def test_tightened_where_nobody_was_rejected_later(spark: SparkSession, curated: Curated, tmp_path: Path) -> None:
