@@ -43,6 +43,7 @@ from tokenization.tokenizer import EXPORT_CONFIG, EXPORTED
 
 FORMAT = "gristmill model 1"
 MANIFEST, RUN = "manifest.json", "run.json"
+_LOGS = ("tensorboard", "wandb")  # folders that loggers begin before the first checkpoint
 _VERSIONS = ("torch", "lightning", "numpy", "safetensors")
 
 
@@ -174,7 +175,7 @@ def clear(output: Path) -> None:
     """Remove a model, and nothing else that may lie in the folder; the manifest first: then it is none any more."""
     for name in (MANIFEST, checkpoint.MODEL, checkpoint.CONFIG, EXPORTED, EXPORT_CONFIG, CURVE, VALIDATION, RUN):
         (output / name).unlink(missing_ok=True)
-    for name in (checkpoint.FOLDER, TOKENIZER, "tensorboard"):
+    for name in (checkpoint.FOLDER, TOKENIZER, *_LOGS):
         shutil.rmtree(output / name, ignore_errors=True)
 
 
@@ -208,7 +209,7 @@ def _resumable(output: Path, now: Mapping[str, Any]) -> checkpoint.Checkpoint | 
             raise ResumeError(
                 f"an unfinished run lies there; changed: {', '.join(changed)}", where=str(output), hint="--overwrite starts over"
             )
-    elif output.exists() and any(each.name not in (CURVE, VALIDATION, "tensorboard", checkpoint.FOLDER) for each in output.iterdir()):
+    elif output.exists() and any(each.name not in (CURVE, VALIDATION, checkpoint.FOLDER, *_LOGS) for each in output.iterdir()):
         raise OutputError("the output folder holds something else", where=str(output), hint="choose an empty folder, or give --overwrite")
     return found
 
