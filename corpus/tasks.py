@@ -10,12 +10,11 @@ form that survives Spark's wrapping; :func:`raising_user_errors` on the driver f
 import errno
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
 
-import pyarrow as pa
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -35,9 +34,9 @@ class guarded:
 
     function: Callable[[Iterator[Any]], Iterator[Any]]
 
-    def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
+    def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
         try:
-            yield from self.function(batches)
+            yield from self.function(iter(batches))
         except errors.GristmillError as error:
             raise RuntimeError(_encode(error)) from error
         except OSError as error:
@@ -83,15 +82,11 @@ def in_tasks(spark: SparkSession, items: Sequence[str], sizes: Sequence[int], on
         groups[-1].append(item)
         room -= size
 
-    def over(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for group in batch["items"].to_pylist():
-                for item in group:
-                    yield pa.RecordBatch.from_pydict({"result": [one(item)]})
+    def over(tasks: Iterator[list[str]]) -> Iterator[str]:
+        for group in tasks:
+            yield from map(one, group)
 
-    rdd = spark.sparkContext.parallelize([(group,) for group in groups], max(1, len(groups)))
-    frame = spark.createDataFrame(rdd, "items array<string>")
-    return [row["result"] for row in frame.mapInArrow(guarded(over), "result string").collect()]
+    return spark.sparkContext.parallelize(groups, max(1, len(groups))).mapPartitions(guarded(over)).collect()
 
 
 def _write_error(error: OSError, where: str) -> errors.OutputError:
