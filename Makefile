@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_ARGS ?=
 DEMO := build/demo
 .DEFAULT_GOAL := help
-.PHONY: help install java demo clean-demo test fuzz check bench bench-dedup bench-extraction bench-lid bench-pii bench-toxicity zip env picture clean
+.PHONY: help install java demo clean-demo test test-long fuzz check bench bench-dedup bench-extraction bench-lid bench-pii bench-toxicity zip env picture clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -37,7 +37,10 @@ clean-demo: ## forget the demo, so that the next one starts over
 	rm -rf $(DEMO) $(DEMO).work
 
 test: install ## the whole test suite (under 20 minutes on 2 cores)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not long" $(PYTEST_ARGS)
+
+test-long: install ## the tests that take their minutes
+	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
 fuzz: install ## the property tests, each with 5,000 new random examples
 	@$(BIN)/python -m pytest --hypothesis-profile=fuzz -m hypothesis $(PYTEST_ARGS)
