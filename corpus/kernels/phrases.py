@@ -56,10 +56,19 @@ def count_phrases(text: pa.Array, words: pa.ListArray, listed: Phrases, rows: np
 
     Two int64 arrays, (rows,) each; a phrase that is met twice counts once. Words within a phrase begin no other one.
     """
+    return _count(*_segmented(text, words), rows.astype(np.int64), *_table(fold), *listed)
+
+
+def find_phrases(text: pa.Array, words: pa.ListArray, listed: Phrases, row: int, fold: Fold) -> np.ndarray:
+    """Where in one row ``count_phrases`` meets them: (phrases, 2) of int64, the number of the first word, and how many words."""
+    return _find(*_segmented(text, words), row, *_table(fold), *listed)
+
+
+def _segmented(text: pa.Array, words: pa.ListArray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """UTF-8 and where each row's begins; spans of words and where each row's begin."""
     data, offsets, _ = buffers(text)
     spans = words.values.to_numpy(zero_copy_only=False) if len(words.values) else np.zeros(0, np.int32)
-    ends = words.offsets.to_numpy().astype(np.int64)
-    return _count(data, offsets, spans.astype(np.int32), ends, rows.astype(np.int64), *_table(fold), *listed)
+    return data, offsets, spans.astype(np.int32, copy=False), words.offsets.to_numpy().astype(np.int64)
 
 
 @lru_cache(maxsize=4)
@@ -114,17 +123,38 @@ def _hash_each(data, offsets, table, expansions):  # type: ignore[no-untyped-def
 
 
 @kernel
+def _keys(data, offsets, spans, ends, row, table, expansions):  # type: ignore[no-untyped-def]
+    """The hash of each word of a row."""
+    keys = np.empty((ends[row + 1] - ends[row]) // 2, np.uint64)
+    for word in range(len(keys)):
+        span = ends[row] + 2 * word
+        keys[word] = _hash(data, offsets[row] + spans[span], offsets[row] + spans[span + 1], table, expansions)
+    return keys
+
+
+@kernel
+def _find(data, offsets, spans, ends, row, table, expansions, first, bounds, hashes, may):  # type: ignore[no-untyped-def]
+    keys = _keys(data, offsets, spans, ends, row, table, expansions)
+    places = np.empty((len(keys), 2), np.int64)
+    met = word = 0
+    while word < len(keys):
+        phrase = _longest(keys, word, first, bounds, hashes) if may[keys[word] & np.uint64(_SIEVE - 1)] else -1
+        if phrase < 0:
+            word += 1
+            continue
+        places[met, 0], places[met, 1] = word, bounds[phrase + 1] - bounds[phrase]
+        word += places[met, 1]
+        met += 1
+    return places[:met]
+
+
+@kernel
 def _count(data, offsets, spans, ends, rows, table, expansions, first, bounds, hashes, may):  # type: ignore[no-untyped-def]
     found = np.zeros(len(rows), np.int64)
     distinct = np.zeros(len(rows), np.int64)
     for number in range(len(rows)):
-        row = rows[number]
-        start = offsets[row]
-        count = (ends[row + 1] - ends[row]) // 2
-        keys = np.empty(count, np.uint64)
-        for word in range(count):
-            span = ends[row] + 2 * word
-            keys[word] = _hash(data, start + spans[span], start + spans[span + 1], table, expansions)
+        keys = _keys(data, offsets, spans, ends, rows[number], table, expansions)
+        count = len(keys)
         met = np.zeros(len(first), np.bool_)
         word = 0
         while word < count:

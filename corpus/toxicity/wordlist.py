@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus.kernels.phrases import Phrases, count_phrases, phrases
+from corpus.kernels.phrases import Phrases, count_phrases, find_phrases, phrases
 from corpus.kernels.words import words as segment
 from corpus.step import Filter, Reason, Rule
-from corpus.toxicity.senses import is_innocent
+from corpus.toxicity.senses import NEAR, is_innocent
 
 TOO_MANY = Reason("toxicity:too_many_words", "too large a share of the words is on the list of its language")
 
@@ -49,10 +49,9 @@ class ToxicWords(Filter):
         for language in set(languages):
             rows = np.array([row for row, told in enumerate(languages) if told == language])
             counts[rows] = count_phrases(batch["text"], batch["words"], entries(language), rows, "casefold")[0]
-        if self.guard_senses:  # few documents hold a listed word: these are looked at word by word
-            for row in np.flatnonzero(counts):
-                spans = batch["words"][int(row)].as_py()
-                counts[row] = _guarded(_words(batch["text"][int(row)].as_py().encode(), spans), languages[row])
+        if self.guard_senses:  # few documents hold a listed word
+            for row in np.flatnonzero(counts).tolist():
+                counts[row] = _guarded(batch, row, entries(languages[row]))
         words = np.diff(batch["words"].offsets.to_numpy()) // 2
         missing = pc.is_null(batch["words"]).to_numpy(zero_copy_only=False)
         return {"toxic_words": pa.array(counts, mask=missing), "toxic_word_fraction": pa.array(counts / np.maximum(words, 1), mask=missing)}
@@ -61,25 +60,17 @@ class ToxicWords(Filter):
         return (Rule(TOO_MANY, "toxic_word_fraction", ">", self.max_fraction),)
 
 
-def _guarded(found: tuple[str, ...], language: str) -> int:
-    """How many words belong to an entry of the lists, those in an innocent sense left out."""
-    first_words = _by_first_word(language)
-    hits = at = 0
-    while at < len(found):
-        length = next((len(entry) for entry in first_words.get(found[at], ()) if found[at : at + len(entry)] == entry), 0)
-        if length and not is_innocent(" ".join(found[at : at + length]), found, at):
+def _guarded(batch: pa.RecordBatch, row: int, listed: Phrases) -> int:
+    """How many words of the document belong to an entry of the lists, those in an innocent sense left out."""
+    spans, utf8 = batch["words"][row].values.to_numpy(), batch["text"][row].as_buffer()
+    hits = 0
+    for at, length in find_phrases(batch["text"], batch["words"], listed, row, "casefold").tolist():
+        around = max(0, at - NEAR)
+        near = _words(utf8, spans[2 * around : 2 * (at + length + NEAR)].tolist())
+        entry = " ".join(near[at - around : at - around + length])
+        if not is_innocent(entry, near, at - around):
             hits += length
-        at += max(1, length)
     return hits
-
-
-@lru_cache(maxsize=64)
-def _by_first_word(language: str) -> dict[str, list[tuple[str, ...]]]:
-    """The entries, the longest first."""
-    first_words: dict[str, list[tuple[str, ...]]] = {}
-    for entry in sorted(_listed(language), key=lambda entry: (-len(entry), entry)):
-        first_words.setdefault(entry[0], []).append(entry)
-    return first_words
 
 
 @lru_cache(maxsize=64)
@@ -99,6 +90,6 @@ def _listed(language: str) -> frozenset[tuple[str, ...]]:
     return frozenset(found - {()})
 
 
-def _words(utf8: bytes, spans: list[int]) -> tuple[str, ...]:
+def _words(utf8: bytes | pa.Buffer, spans: list[int]) -> tuple[str, ...]:
     """The words, case-folded."""
-    return tuple(utf8[start:end].decode().casefold() for start, end in zip(spans[::2], spans[1::2], strict=True))
+    return tuple(str(utf8[start:end], "utf-8").casefold() for start, end in zip(spans[::2], spans[1::2], strict=True))

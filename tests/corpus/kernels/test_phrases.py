@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.kernels import phrases as kernels
-from corpus.kernels.phrases import Fold, count_phrases, phrases
+from corpus.kernels.phrases import Fold, count_phrases, find_phrases, phrases
 from corpus.kernels.words import words
 
 word = st.one_of(
@@ -18,20 +18,20 @@ word = st.one_of(
 FOLDS = {"none": str, "lower": lambda text: text.lower().replace("ς", "σ"), "casefold": str.casefold}
 
 
-def plain(found: list[str], listed: set[tuple[str, ...]]) -> tuple[int, int]:
-    at, hits, met = 0, 0, set()
+def plain(found: list[str], listed: set[tuple[str, ...]]) -> list[tuple[int, tuple[str, ...]]]:
+    """(place, phrase)."""
+    at, met = 0, []
     while at < len(found):
         here = [phrase for phrase in listed if tuple(found[at : at + len(phrase)]) == phrase]
         longest = max(here, key=len, default=())
-        hits += len(longest)
-        met |= {longest} - {()}
+        met += [(at, longest)] if longest else []
         at += max(1, len(longest))
-    return hits, len(met)
+    return met
 
 
 @pytest.mark.parametrize("fold", ["none", "lower", "casefold"])
 @given(rows=st.lists(st.lists(word, max_size=12), max_size=4), listed=st.lists(st.lists(word, min_size=1, max_size=3), max_size=6))
-def test_count_phrases(fold: Fold, rows: list[list[str]], listed: list[list[str]]) -> None:
+def test_phrases_are_counted_and_found(fold: Fold, rows: list[list[str]], listed: list[list[str]]) -> None:
     folded = {tuple(FOLDS[fold](each) for each in phrase) for phrase in listed}
     text = pa.array(["a b", *(" ".join(row) for row in rows)]).slice(1)
     spans = words(text)
@@ -40,7 +40,10 @@ def test_count_phrases(fold: Fold, rows: list[list[str]], listed: list[list[str]
     for row, *actual in zip(numbers, hits, distinct, strict=True):
         utf8, offsets = text[row].as_py().encode(), spans[row].as_py()
         found = [FOLDS[fold](utf8[start:end].decode()) for start, end in zip(offsets[::2], offsets[1::2], strict=True)]
-        assert tuple(actual) == plain(found, folded), (text[row], folded)
+        expected = plain(found, folded)
+        assert actual == [sum(len(phrase) for _, phrase in expected), len({phrase for _, phrase in expected})], (text[row], folded)
+        places = find_phrases(text, spans, phrases(sorted(folded), fold), int(row), fold).tolist()
+        assert places == [[at, len(phrase)] for at, phrase in expected], (text[row], folded)
 
 
 def test_the_table_holds_every_character_that_has_two_cases() -> None:
