@@ -23,6 +23,7 @@ COMMANDS = {
     "crawl-demo": "Serve two sites to this machine, and crawl them.",
     "train-tokenizer": "A tokenizer from a sample of a corpus.",
     "encode": "A corpus as token shards.",
+    "plan": "What a training run would take: memory, hours, energy.",
     "pretrain": "A model from token shards.",
     "evaluate": "Bits per byte of a model, beside a unigram model and zstd.",
     "generate": "Text from a model.",

@@ -37,6 +37,7 @@ Example:
 @click.option("--strategy", type=click.Choice(["ddp", "fsdp"]), default="ddp", show_default=True, help="fsdp shards the model (FSDP2).")
 @click.option("--precision", type=click.Choice(["auto", "32-true", "bf16-mixed", "bf16-true"]), default="auto", show_default=True)
 @click.option("--compile", "compiled", is_flag=True, help="torch.compile, block by block.")
+@click.option("--checkpoint-activations", "checkpointed", is_flag=True, help="Less memory for a third more work: see gristmill plan.")
 @click.option("--wandb", is_flag=True, help="Write Weights & Biases' offline files too (extra: wandb).")
 @click.option("--spark-processes", type=click.IntRange(min=1), help="Run as this many processes on Spark's executors (TorchDistributor).")
 @click.option("--master", metavar="URL", help="Spark's master, with --spark-processes.")

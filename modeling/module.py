@@ -8,6 +8,7 @@ so accumulation and the number of processes change nothing, even where windows h
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
+from torch.utils.checkpoint import checkpoint as recomputed
 
 from modeling.checkpoint import copy_whole, load_weights
 from modeling.config import ModelConfig, TrainConfig
@@ -69,14 +71,16 @@ def token_losses(model: nn.Module, config: ModelConfig, ids_BT1: Tensor) -> tupl
 
 @final
 class Pretraining(LightningModule):
-    """``first_step``: how many steps were made before this run began."""
+    """``first_step``: how many steps were made before this run began. ``checkpointed``: of each block only its input is kept
+    for the backward pass, which computes the rest again (Chen et al. 2016).
+    """
 
     def __init__(self, config: ModelConfig, train: TrainConfig, plan: BatchPlan, *, first_step: int = 0, weights: Path | None = None,
-                 sharded: bool = False, compiled: bool = False):  # fmt: skip
+                 sharded: bool = False, compiled: bool = False, checkpointed: bool = False):  # fmt: skip
         super().__init__()
         self.config, self.train_config, self.plan = config, train, plan
         self.step = first_step
-        self._weights, self._sharded, self._compiled = weights, sharded, compiled
+        self._weights, self._sharded, self._compiled, self._checkpointed = weights, sharded, compiled, checkpointed
         self.model: nn.Module = nn.Identity()
         self.loss_sum = torch.zeros(())
         self.gradient_norm = 0.0
@@ -88,6 +92,9 @@ class Pretraining(LightningModule):
         mesh = self.device_mesh["data_parallel"] if self._sharded and self.device_mesh else None
         shard = None if mesh is None else lambda model: parallelize(model, mesh)
         self.model = build(self.config, self.train_config.seed, weights=self._weights, shard=shard, device=device)
+        if self._checkpointed:
+            for layer in self.model.layers:
+                layer.forward = partial(recomputed, layer.forward, use_reentrant=False)  # in place: a wrapper would change the names
         if self._compiled:
             for layer in self.model.layers:
                 layer.compile()  # in place: torch.compile() would put `_orig_mod` into the names

@@ -14,13 +14,12 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from modeling import checkpoint
+from modeling.hardware import peak_flops
 from modeling.module import Pretraining, rate_factor
 from modeling.scoring import chunks, score, summary
 from tokenization.shards import TokenSplit
 
 CURVE, VALIDATION = "curve.jsonl", "validation.jsonl"
-# dense bf16 peaks of the data sheets, FLOP/s
-_PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "A10G": 125e12, "V100": 125e12}
 
 
 @final
@@ -156,8 +155,7 @@ def _summed(trainer: Trainer, value: torch.Tensor) -> torch.Tensor:
 def _utilisation(module: Pretraining, tokens_per_second: float) -> float | None:
     if module.device.type != "cuda":
         return None
-    name = torch.cuda.get_device_name(module.device)
-    peak = next((flops for key, flops in _PEAK_FLOPS.items() if key in name), None)
+    peak = peak_flops(torch.cuda.get_device_name(module.device))
     return peak and tokens_per_second * module.config.flops_per_token / (peak * module.plan.processes)
 
 

@@ -61,6 +61,7 @@ class Launch:
     strategy: Literal["ddp", "fsdp"] = "ddp"
     precision: str = "auto"
     compiled: bool = False
+    checkpointed: bool = False
     wandb: bool = False
 
     @property
@@ -127,6 +128,7 @@ def pretrain(
         weights=resumed.folder / checkpoint.MODEL if resumed else None,
         sharded=launch.strategy == "fsdp",
         compiled=launch.compiled,
+        checkpointed=launch.checkpointed,
     )
     _quieten()
     trainer = Trainer(

@@ -30,8 +30,10 @@ SURFACE = {
     "crawl-demo": ["--output", "--pages", "--seed"],
     "train-tokenizer": ["CORPUS", "--output", "--kind", "--vocab-size", "--sample-bytes", "--overwrite"],
     "encode": ["CORPUS", "--tokenizer", "--output", "--master", "--work", "--overwrite"],
+    "plan": ["--preset", "--set", "--tokens", "--gpus", "--gpu", "--mfu", "--price", "--json"],
     "pretrain": [
-        "TOKENS", "--output", "--preset", "--set", "--devices", "--nodes", "--strategy", "--precision", "--compile", "--wandb",
+        "TOKENS", "--output", "--preset", "--set", "--devices", "--nodes", "--strategy", "--precision", "--compile",
+        "--checkpoint-activations", "--wandb",
         "--spark-processes", "--master", "--overwrite",
     ],
     "evaluate": ["MODEL", "TOKENS", "--output"],

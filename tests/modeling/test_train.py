@@ -128,9 +128,9 @@ def test_small_micro_batches_are_one_big_batch(undisturbed: Path, small_tokens: 
     assert_same(undisturbed, pretrain(small_tokens, tmp_path / "m", train__micro_batch_windows=1), tolerance=1e-4)
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-def test_two_processes(undisturbed: Path, small_tokens: Path, tmp_path: Path, strategy: str) -> None:
-    model = pretrain(small_tokens, tmp_path / "m", "--devices", "2", "--strategy", strategy)
+@pytest.mark.parametrize("strategy", [["ddp"], ["fsdp", "--checkpoint-activations"]], ids=["ddp", "fsdp"])
+def test_two_processes(undisturbed: Path, small_tokens: Path, tmp_path: Path, strategy: list[str]) -> None:
+    model = pretrain(small_tokens, tmp_path / "m", "--devices", "2", "--strategy", *strategy)
     assert json.loads((model / "run.json").read_bytes())["processes"] == 2
     assert_same(undisturbed, model, tolerance=1e-4)
 

@@ -1,0 +1,85 @@
+"""A run planned before it is begun: what is counted is what PyTorch counts, and what is estimated follows from it."""
+
+import json
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from jobs.cli import gristmill
+from modeling.config import ModelConfig, SettingError
+from modeling.hardware import GPUS, Gpu, peak_flops
+from modeling.module import build, token_losses
+from modeling.plan import Layout, count_kept, kept, layouts, memory, plan
+from modeling.presets import preset
+
+SMALL = ModelConfig(vocabulary=96, context_length=32, layers=3, width=32, heads=4, kv_heads=2, hidden=64)
+
+
+@pytest.mark.parametrize("windows", [2, 5])
+def test_activations_are_those_that_autograd_keeps_of_a_real_model(windows: int) -> None:
+    layer, rest = kept(SMALL)
+    expected = SMALL.layers * (windows * layer.window + layer.weights) + windows * rest.window + rest.weights
+    ids = torch.zeros(windows, SMALL.context_length + 1, dtype=torch.int64)
+    assert count_kept(build(SMALL, 0), lambda model: token_losses(model, SMALL, ids)) == expected
+
+
+def test_memory_by_hand() -> None:
+    """1,000,000 bytes of weights a million parameters would be 4 MB: 16 bytes each with AdamW, and 4 for DDP's buckets."""
+    made = memory(SMALL, Layout(name="ddp", shards=1), 1, GPUS["h100"])
+    million = SMALL.parameters / 1e6
+    assert [value / 1e6 for value in (made.weights, made.gradients, made.optimizer, made.gathered)] == pytest.approx(
+        [4 * million, 4 * million, 8 * million, 4 * million]
+    )
+    shared = memory(SMALL, Layout(name="fsdp", shards=4), 1, GPUS["h100"])
+    assert (shared.weights, shared.optimizer) == (made.weights / 4, made.optimizer / 4)
+    assert shared.activations == made.activations
+    halved = memory(SMALL, Layout(name="tp", shards=4, tensor=2), 1, GPUS["h100"])
+    assert (halved.activations, halved.weights) == (made.activations / 2, shared.weights)
+    again = memory(SMALL, Layout(name="checkpointing", shards=1, checkpointing=True), 1, GPUS["h100"])
+    layer, _ = kept(SMALL)
+    inputs = SMALL.layers * 4 * SMALL.context_length * SMALL.width
+    assert made.activations - again.activations == (SMALL.layers - 1) * (layer.window + layer.weights) - inputs
+
+
+def test_time_money_and_energy_by_hand() -> None:
+    model, train = preset("125m")
+    made = plan(model, train, tokens=2e9, gpus=4, gpu=Gpu("X", 80e9, 100e12, 500), utilisation=0.5, price=3.0)
+    seconds = 2e9 * model.flops_per_token / (4 * 100e12 * 0.5)
+    assert (made.layout, made.hours) == ("ddp", pytest.approx(seconds / 3600))
+    assert (made.money, made.kilowatt_hours) == (pytest.approx(seconds / 3600 * 12), pytest.approx(seconds / 3600 * 2))
+    assert made.tokens_per_parameter == pytest.approx(2e9 / model.parameters)
+
+
+def test_the_first_layout_that_fits_is_taken() -> None:
+    model, train = preset("6.7b")
+    alone = plan(model, train, tokens=1e9, gpus=1, gpu=GPUS["h100"])
+    assert (alone.layout, alone.hours) == (None, None)  # 16 bytes times 6.7e9 are 107 GB
+    eight = plan(model, train, tokens=1e9, gpus=8, gpu=GPUS["h100"])
+    assert eight.layout == next(each.layout.name for each in eight.memory if each.fits) != "ddp"
+    assert alone.fewest_gpus == eight.fewest_gpus
+    assert eight.fewest_gpus in (2, 4, 8)
+    assert [each.name for each in layouts(1)] == ["ddp", "ddp, recompute"]
+
+
+def test_what_cannot_be_planned() -> None:
+    model, train = preset("tiny")
+    with pytest.raises(SettingError, match="utilisation"):
+        plan(model, train, tokens=1e6, gpus=1, gpu=GPUS["l4"], utilisation=1.5)
+    with pytest.raises(SettingError, match="does not divide"):
+        plan(model, train, tokens=1e6, gpus=3, gpu=GPUS["l4"])
+
+
+def test_the_peak_of_a_device() -> None:
+    names = ("NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-40GB", "NVIDIA L4", "NVIDIA L40S", "Some other")
+    assert [peak_flops(name) for name in names] == [989e12, 312e12, 121e12, 362e12, None]
+
+
+def test_the_command() -> None:
+    asked = ["plan", "--preset", "1.3b", "--tokens", "26e9", "--gpus", "64", "--price", "2.5"]
+    told = json.loads(CliRunner().invoke(gristmill, [*asked, "--json"]).output)
+    assert (told["estimate"], told["parameters"], told["gpus"]) == (True, preset("1.3b")[0].parameters, 64)
+    shown = CliRunner().invoke(gristmill, asked)
+    assert shown.exit_code == 0, shown.output
+    assert "estimate" in shown.output
+    assert f"{told['parameters']:,}" in shown.output
