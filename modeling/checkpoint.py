@@ -2,7 +2,7 @@
 
     checkpoints/step-00000250/
       model.safetensors        all parameters, whole, under the names that `transformers` uses for Llama
-      optimizer.safetensors    exp_avg.NAME and exp_avg_sq.NAME
+      optimizer.safetensors    what the optimizer knows of each parameter: exp_avg.NAME, exp_avg_sq.NAME, …
       state.json               step, fingerprint of the run, size and digest of each file; written last: its existence means whole
 
 Tensors are gathered one at a time and written by the first process, so that a run may go on with any number of processes, sharded or not.
@@ -32,7 +32,6 @@ from modeling.config import ModelConfig
 
 FOLDER, STATE, MODEL, OPTIMIZER = "checkpoints", "state.json", "model.safetensors", "optimizer.safetensors"
 CONFIG = "config.json"
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 _KEPT = 2  # a crash while the last is written leaves the one before
 
 
@@ -56,8 +55,8 @@ def save(
     moments = {}
     for group in optimizer.param_groups:
         for parameter in group["params"]:
-            for moment in _MOMENTS:
-                if whole := _whole(optimizer.state[parameter][moment], writes=writes):
+            for moment, value in optimizer.state[parameter].items():
+                if moment != "step" and (whole := _whole(value, writes=writes)):
                     moments[f"{moment}.{exported_name(names[id(parameter)])}"] = whole[0]
     if not writes:
         return
@@ -112,16 +111,25 @@ def load_weights(model: nn.Module, file: Path) -> None:
 
 
 def load_moments(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -> None:
-    """AdamW's state of each parameter, as it was."""
+    """The optimizer's state of each parameter, as it was."""
     names = {id(parameter): exported_name(name) for name, parameter in model.named_parameters()}
     file = checkpoint.folder / OPTIMIZER
     with _opened(file) as tensors:
+        stored: dict[str, list[str]] = {}
+        for key in tensors.keys():  # noqa: SIM118  # it is no dict
+            moment, _, name = key.partition(".")
+            stored.setdefault(name, []).append(moment)
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                state = {moment: torch.zeros_like(parameter) for moment in _MOMENTS}
-                for moment, tensor in state.items():
-                    _fill(tensor, tensors, f"{moment}.{names[id(parameter)]}", file)
-                optimizer.state[parameter] = {"step": torch.tensor(float(checkpoint.step)), **state}
+                name = names[id(parameter)]
+                state: dict[str, Tensor] = {"step": torch.tensor(float(checkpoint.step))}
+                for moment in stored.get(name, ()):
+                    value = tensors.get_tensor(f"{moment}.{name}")
+                    state[moment] = torch.zeros_like(parameter) if value.shape == parameter.shape else value.to(parameter.device)
+                    _fill(state[moment], tensors, f"{moment}.{name}", file)
+                if len(state) == 1:
+                    raise AssetError("the optimizer's state is not that of this model", where=f"{file}, {name}")
+                optimizer.state[parameter] = state
 
 
 def exported_name(name: str) -> str:

@@ -13,6 +13,8 @@ from typing import Any, Literal, final, get_args
 from corpus.errors import GristmillError
 
 Position = Literal["rope", "learned", "sinusoidal", "static", "none"]
+OptimizerName = Literal["adamw", "lamb", "adafactor", "muon"]
+Schedule = Literal["cosine", "linear", "inverse_sqrt", "wsd", "constant"]
 
 
 class SettingError(GristmillError):
@@ -78,7 +80,7 @@ class ModelConfig:
 @final
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """AdamW, linear warm-up and cosine decay to ``final_rate`` of the peak; the same numbers on any number of processes.
+    """How steps are made (``modeling.optimizers``); the same numbers on any number of processes.
 
     ``global_batch_tokens`` is what one optimizer step sees, over all processes and accumulated micro-batches.
     ``micro_batch_windows``: at most this many windows at once on one device, which bounds memory and changes nothing else.
@@ -89,6 +91,9 @@ class TrainConfig:
     micro_batch_windows: int
     learning_rate: float
     warmup_steps: int
+    optimizer: OptimizerName = "adamw"
+    schedule: Schedule = "cosine"
+    decay_share: float = 0.2
     final_rate: float = 0.1
     weight_decay: float = 0.1
     beta1: float = 0.9
@@ -107,8 +112,15 @@ class TrainConfig:
             raise SettingError("steps, batches and intervals must be 1 or more", where="train")
         if self.learning_rate <= 0 or not 0 <= self.final_rate <= 1 or self.clip_norm <= 0:
             raise SettingError("learning_rate and clip_norm must be positive, final_rate a share", where="train")
-        if self.packing not in ("concatenate", "document"):
-            raise SettingError(f"no such packing: {self.packing}", where="train.packing", hint="concatenate, document")
+        if not 0 < self.decay_share <= 1:
+            raise SettingError("decay_share is a share of the steps, above 0", where="train.decay_share")
+        for name, known in (
+            ("packing", ("concatenate", "document")),
+            ("optimizer", get_args(OptimizerName)),
+            ("schedule", get_args(Schedule)),
+        ):
+            if getattr(self, name) not in known:
+                raise SettingError(f"no such {name}: {getattr(self, name)}", where=f"train.{name}", hint=", ".join(known))
 
 
 def with_settings(model: ModelConfig, train: TrainConfig, settings: Sequence[str]) -> tuple[ModelConfig, TrainConfig]:

@@ -6,7 +6,6 @@ so accumulation and the number of processes change nothing, even where windows h
     module = Pretraining(config, train, plan, weights=None)
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from torch.utils.checkpoint import checkpoint as recomputed
 from modeling.checkpoint import copy_whole, load_weights
 from modeling.config import ModelConfig, TrainConfig
 from modeling.data import BatchPlan
+from modeling.optimizers import make_optimizer, rate_factor
 from modeling.transformer import Transformer, initial
 
 BOS = 1
@@ -50,14 +50,6 @@ def parallelize(model: Transformer, mesh: DeviceMesh) -> None:
     for layer in model.layers:
         fully_shard(layer, mesh=mesh)
     fully_shard(model, mesh=mesh)
-
-
-def rate_factor(step: int, train: TrainConfig) -> float:
-    """Learning rate of a step (from 0) as a share of the peak: linear warm-up, then half a cosine down to ``final_rate``."""
-    if step < train.warmup_steps:
-        return (step + 1) / train.warmup_steps
-    share = (step - train.warmup_steps) / max(1, train.steps - train.warmup_steps)
-    return train.final_rate + (1 - train.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 
 
 def token_losses(model: nn.Module, config: ModelConfig, ids_BT1: Tensor) -> tuple[Tensor, Tensor]:
@@ -101,11 +93,7 @@ class Pretraining(LightningModule):
         self.loss_sum = torch.zeros((), device=device)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        train = self.train_config
-        decayed = [parameter for parameter in self.model.parameters() if parameter.ndim >= 2]
-        others = [parameter for parameter in self.model.parameters() if parameter.ndim < 2]
-        groups = [{"params": decayed, "weight_decay": train.weight_decay}, {"params": others, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, lr=train.learning_rate, betas=(train.beta1, train.beta2), foreach=True)
+        return make_optimizer(self.model, self.train_config)
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         nats, spread = token_losses(self.model, self.config, batch["ids"])

@@ -15,7 +15,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from modeling import checkpoint
 from modeling.hardware import peak_flops
-from modeling.module import Pretraining, rate_factor
+from modeling.module import Pretraining
+from modeling.optimizers import rate_factor
 from modeling.scoring import chunks, score, summary
 from tokenization.shards import TokenSplit
 

@@ -101,6 +101,8 @@ def pretrain(
     folder = TokenFolder.open(tokens)
     if model.vocabulary != folder.manifest["tokenizer"]["vocabulary"]:
         raise SettingError("the model's vocabulary is not the tokenizer's", where=f"{model.vocabulary:,} ids", hint=f"see {tokens}")
+    if launch.strategy == "fsdp" and train.optimizer != "adamw":  # the others measure whole matrices, which no process has
+        raise SettingError(f"{train.optimizer} has no sharded form here", where="train.optimizer", hint="take adamw, or --strategy ddp")
     fingerprint = fingerprint_of(folder, model, train)
     plan = plan_batches(train, model.context_length, launch.processes)
     windows = pack(folder.split("train"), model.context_length, train.packing)

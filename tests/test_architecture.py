@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tokenization.shards", "tokenization.huggingface", "tokenization.fertility"),
     ("tokenization.packing", "tokenization.train", "tokenization.encode"),
     ("modeling.config", "modeling.hardware", "modeling.order", "modeling.resources"),
-    ("modeling.presets", "modeling.transformer", "modeling.checkpoint", "modeling.data"),
+    ("modeling.presets", "modeling.transformer", "modeling.checkpoint", "modeling.optimizers", "modeling.data"),
     ("modeling.module", "modeling.generate"),
     ("modeling.scoring", "modeling.plan"),
     ("modeling.recorder",),

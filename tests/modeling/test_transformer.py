@@ -10,7 +10,8 @@ from transformers import AutoModelForCausalLM
 from corpus.errors import GristmillError
 from modeling.checkpoint import exported_name, gathered, load_weights, read_config, save_whole, write_config
 from modeling.config import ModelConfig, SettingError, TrainConfig, with_settings
-from modeling.module import build, rate_factor, token_losses
+from modeling.module import build, token_losses
+from modeling.optimizers import rate_factor
 from modeling.presets import NAMES, preset
 from modeling.transformer import Transformer, initial
 
