@@ -27,6 +27,7 @@ from corpus.step import FusedPass, rejected, signal_types
 from corpus.storage import Place
 
 DOCUMENTS, LEDGER, METRICS, DONE = "documents.parquet", "ledger.parquet", "metrics.json", "done.json"
+SITE_RULES = "site_rules"  # a transient column of sources, on the ledger table where a corpus step reads it
 _KEPT_DAMAGES = 1000  # per split, with file and offset; beyond that only counted: 1,000 holes in 128 MB is no archive any more
 
 
@@ -68,6 +69,7 @@ class SplitWriter:
         self._folder, self._keep_rejected, self._signals = folder, recipe.output.keep_rejected, signal_types(recipe.steps)
         self._metrics = Metrics(self._signals)
         self._schema, self._ledger_schema = work_schema(self._signals), pa.schema([*document.LEDGER, *document.FACTS])
+        self._keeps_site_rules = any(SITE_RULES in step.reads for step in recipe.corpus)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -83,10 +85,11 @@ class SplitWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Columns of ``document.WORKING`` and flat ``signals.*``; others are left out."""
+        site_rules = batch[SITE_RULES] if self._keeps_site_rules and SITE_RULES in batch.schema.names else None
         batch = _conform(batch, self._signals)
         self.documents += batch.num_rows
         self._metrics.observe_read(batch)
-        self._ledger.write_batch(_ledger_rows(batch, self._ledger_schema))
+        self._ledger.write_batch(_ledger_rows(batch, site_rules, self._ledger_schema))
         written = _documents(batch, self._schema, self._keep_rejected)
         if written.num_rows:
             self._texts.write_batch(written)
@@ -148,7 +151,7 @@ def _conform(batch: pa.RecordBatch, signals: Mapping[str, pa.DataType]) -> pa.Re
     return batch.select([*document.WORKING, *(document.SIGNAL + name for name in signals)])
 
 
-def _ledger_rows(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def _ledger_rows(batch: pa.RecordBatch, site_rules: pa.Array | None, schema: pa.Schema) -> pa.RecordBatch:
     """One row a document; ``outcome`` stays null for those that go on to the set steps. No URL leaves unredacted."""
     first = pc.list_element(batch["failed"].filter(pa.array(rejected(batch))), 0)
     position = pc.subtract(pc.cumulative_sum(pa.array(rejected(batch)).cast(pa.int64())), 1)
@@ -159,6 +162,8 @@ def _ledger_rows(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     for name, field in (("outcome", "reason"), ("step", "step"), ("value", "value"), ("threshold", "threshold")):
         columns[name] = pc.struct_field(first, field).take(position)
     columns["url"] = pa.array([None if url is None else redact_url(url) for url in batch["url"].to_pylist()], pa.string())
+    if site_rules is not None:
+        columns[SITE_RULES] = site_rules
     columns["characters"] = pc.utf8_length(batch["text"]).cast(pa.int64())
     arrays = [columns[field.name] if field.name in columns else pa.nulls(batch.num_rows, field.type) for field in schema]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -182,8 +182,8 @@ def _write_documents(content: Content, outcomes: dict[str, dict[str, int]], fold
     is_kept = folder == DOCUMENTS
     characters = sum(outcome["characters"] for code, outcome in outcomes.items() if (code == document.KEPT) is is_kept)
     shards = max(1, -(-characters // content.recipe.output.shard_bytes))
-    mixed = any(step.mixes for step in content.recipe.corpus)
-    spark, schema = content.work.spark, document.schema(signal_types(content.recipe.steps), mixed=mixed)
+    fills = {name for step in content.recipe.corpus for name in step.fills}
+    spark, schema = content.work.spark, document.schema(signal_types(content.recipe.steps), fills=fills)
     wanted = content.decided.where((F.col("outcome") == document.KEPT) if is_kept else (F.col("outcome") != document.KEPT))
     number = F.expr(shard_expression(shards)).alias("shard")
     decisions = wanted.select(number, "id", "origin", *document.DECIDED, F.lit(False).alias("is_text"))

@@ -29,7 +29,7 @@ from corpus import document, manifest
 from corpus.dedup.signature import TextDigest
 from corpus.engine import Clock, Observer, Result, Silent, Target, make
 from corpus.errors import AssetError, InputError, OutputError, RecipeError
-from corpus.fused import METRICS, SplitOutcome
+from corpus.fused import METRICS, SITE_RULES, SplitOutcome
 from corpus.publish import DOCUMENTS, LEDGER, REJECTED
 from corpus.reading import Reading, finished_splits, merged_metrics, split_outcome
 from corpus.recipe import Recipe, from_data
@@ -205,6 +205,11 @@ def _not_a_threshold(step: str, field: str) -> RecipeError:
 
 def _refuse_ambiguous(recipe: Recipe, moved: Sequence[Moved]) -> None:
     """Raises RecipeError where the stored values do not say what a fresh run would have judged, or in which of two steps."""
+    for set_step in recipe.corpus:
+        if SITE_RULES in set_step.reads:
+            raise RecipeError(
+                "it reads robots.txt and the like of the archives, which a corpus does not hold", where=step_name(type(set_step))
+            )
     names = [step_name(type(step)) for step in recipe.steps if step.reasons]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
