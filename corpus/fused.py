@@ -4,16 +4,23 @@ Nothing but a few numbers goes back through Spark: documents, ledger rows and me
 own, and ``done.json``, written last, says that they are whole. A killed run goes on from the splits that are done.
 
     outcome = run_split(split, recipe, Place("/tmp/work/fused/00000-0000"))
+
+A parser written in C may take the process with it. Then the task is tried again, as Spark does, and this time ``careful``: every batch in
+a child process, and where the child dies, half of the batch, down to the record, which alone is lost (``extract:crashed``). A task that is
+tried for the first time pays nothing for it.
 """
 
 import json
+import os
 import resource
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any, Self, final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -23,11 +30,13 @@ from corpus.pii.redact import redact_url
 from corpus.recipe import Recipe
 from corpus.report.metrics import Metrics
 from corpus.sources.source import ReadLog, Split
-from corpus.step import FusedPass, rejected, signal_types
+from corpus.step import FusedPass, Reason, reject, rejected, signal_types
 from corpus.storage import Place
 
 DOCUMENTS, LEDGER, METRICS, DONE = "documents.parquet", "ledger.parquet", "metrics.json", "done.json"
 SITE_RULES = "site_rules"  # a transient column of sources, on the ledger table where a corpus step reads it
+CRASHED = Reason("extract:crashed", "a parser crashed on the document, and took its process with it")
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 _KEPT_DAMAGES = 1000  # per split, with file and offset; beyond that only counted: 1,000 holes in 128 MB is no archive any more
 
 
@@ -100,13 +109,13 @@ class SplitWriter:
             (self._folder / METRICS).write_bytes(json.dumps(self._metrics.to_json(), sort_keys=True).encode())
 
 
-def run_split(split: Split, recipe: Recipe, folder: Place) -> SplitOutcome:
-    """Read, process and write one split into ``folder``; ``done.json`` last."""
+def run_split(split: Split, recipe: Recipe, folder: Place, *, careful: bool = False) -> SplitOutcome:
+    """Read, process and write one split into ``folder``; ``done.json`` last. ``careful``: in child processes."""
     fused = FusedPass(recipe.steps, recipe.output.keep_rejected)
     log = ReadLog()
     with SplitWriter(recipe, folder) as writer:
         for read in recipe.sources[split.source].read(split, log):
-            for batch in fused(read):
+            for batch in carefully(fused, read) if careful else fused(read):
                 writer.write(batch)
     outcome = SplitOutcome(
         documents=writer.documents,
@@ -122,6 +131,40 @@ def run_split(split: Split, recipe: Recipe, folder: Place) -> SplitOutcome:
     )
     (folder / DONE).write_bytes(outcome.to_json().encode())
     return outcome
+
+
+def carefully(fused: FusedPass, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """``fused(batch)`` in a child process; rows that crash it come out as rejected, with no more than what the source says of them."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        status = 1  # an error of Python's: it is raised again below, in the parent
+        try:
+            os.close(reading)
+            with os.fdopen(writing, "wb") as stream:
+                for done in fused(batch):
+                    with pa.ipc.new_stream(stream, done.schema) as messages:
+                        messages.write_batch(done)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        sent = stream.read()
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status == 0:
+        source = pa.BufferReader(sent)
+        while source.tell() < len(sent):
+            yield from pa.ipc.open_stream(source)
+    elif -status not in _CRASHES:
+        yield from fused(batch)
+    elif batch.num_rows > 1:
+        half = batch.num_rows // 2
+        yield from carefully(fused, batch.slice(0, half))
+        yield from carefully(fused, batch.slice(half))
+    else:
+        bare = document.with_column(document.with_text(batch, [None]), "title", [None])  # not redacted: it must not be written anywhere
+        yield reject(bare, "fused_pass", CRASHED, np.array([True]))
 
 
 def work_schema(signals: Mapping[str, pa.DataType]) -> pa.Schema:

@@ -28,7 +28,7 @@ from pyspark.sql import functions as F
 from corpus import document, manifest
 from corpus.dedup.earlier import INDEX
 from corpus.dedup.exact import EXACT, SAME_RECORD, SameRecord
-from corpus.fused import peak_memory_bytes
+from corpus.fused import CRASHED, peak_memory_bytes
 from corpus.reading import Reading, merged_metrics
 from corpus.recipe import Recipe
 from corpus.report.build import build
@@ -326,7 +326,7 @@ def _rules(recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def _reasons(recipe: Recipe) -> dict[str, str]:
-    return {**recipe.reasons(), **{reason.code: reason.meaning for reason in SameRecord.reasons}}
+    return {**recipe.reasons(), **{reason.code: reason.meaning for reason in (*SameRecord.reasons, CRASHED)}}
 
 
 def _domains(decided: DataFrame) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, final
 
 import pyarrow as pa
+from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -122,11 +123,17 @@ def _run(spark: SparkSession, recipe: Recipe, pending: dict[str, Split], folder:
     def one(text: str) -> str:
         key, split = json.loads(text)
         asked = Split(InputFile(**split.pop("file")), **split)
-        return json.dumps([key, run_split(asked, recipe, folder / key).to_json()])
+        return json.dumps([key, run_split(asked, recipe, folder / key, careful=_is_retried()).to_json()])
 
     keys = sorted(pending)
     rows = in_tasks(spark, [json.dumps([key, asdict(pending[key])]) for key in keys], [_size(pending[key]) for key in keys], one)
     return {key: SplitOutcome.from_json(outcome) for key, outcome in map(json.loads, rows)}
+
+
+def _is_retried() -> bool:
+    """Has this task failed before? For all that is known a parser crashed."""
+    context = TaskContext.get()
+    return context is not None and context.attemptNumber() > 0
 
 
 def _size(split: Split) -> int:

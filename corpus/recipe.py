@@ -367,7 +367,7 @@ def _check_order(recipe: Recipe) -> None:
         for column in set_step.reads:
             if not any(column in part.adds for part in parts):
                 maker = makers.get(column)
-                hint = f"add {maker}" if maker else ""
+                hint = f"add {maker} to the {'sources' if maker.startswith('the source') else 'steps'}" if maker else ""
                 raise RecipeError(
                     f"reads {column!r}, which no source or document step adds", where=f"corpus[{at}] {step_name(type(set_step))}", hint=hint
                 )

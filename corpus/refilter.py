@@ -29,7 +29,7 @@ from corpus import document, manifest
 from corpus.dedup.signature import TextDigest
 from corpus.engine import Clock, Observer, Result, Silent, Target, make
 from corpus.errors import AssetError, InputError, OutputError, RecipeError
-from corpus.fused import METRICS, SITE_RULES, SplitOutcome
+from corpus.fused import CRASHED, METRICS, SITE_RULES, SplitOutcome
 from corpus.publish import DOCUMENTS, LEDGER, REJECTED
 from corpus.reading import Reading, finished_splits, merged_metrics, split_outcome
 from corpus.recipe import Recipe, from_data
@@ -237,7 +237,7 @@ def _refuse_unknown(change: Change) -> None:
             raise InputError(what, where=where, hint=hint)
     first = min((each.at for each in change.moved), default=len(change.recipe.steps))
     moved_codes = [each.new.reason.code for each in change.moved if each.at == first]
-    place_of = {reason.code: -1 for source in change.recipe.sources for reason in source.reasons}
+    place_of = {CRASHED.code: -1} | {reason.code: -1 for source in change.recipe.sources for reason in source.reasons}
     place_of |= {reason.code: at for at, step in enumerate(change.recipe.steps) for reason in step.reasons}
     unknown = {
         code: told["documents"]
