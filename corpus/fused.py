@@ -17,7 +17,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self, final
 
 import numpy as np
@@ -55,6 +55,7 @@ class SplitOutcome:
     next: int | None
     seconds: Mapping[str, float]
     peak_memory_bytes: int
+    files: Mapping[str, int] = field(default_factory=dict)  # bytes of what was written, by name: what is shorter is not whole
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
@@ -103,6 +104,10 @@ class SplitWriter:
         if written.num_rows:
             self._texts.write_batch(written)
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file, once they are written."""
+        return {name: (self._folder / name).info().size for name in (DOCUMENTS, LEDGER, METRICS)}
+
     def __exit__(self, *failure: Any) -> None:
         self._stack.__exit__(*failure)
         if failure[0] is None:
@@ -128,6 +133,7 @@ def run_split(split: Split, recipe: Recipe, folder: Place, *, careful: bool = Fa
         next=log.next,
         seconds=fused.seconds,
         peak_memory_bytes=peak_memory_bytes(),
+        files=writer.sizes(),
     )
     (folder / DONE).write_bytes(outcome.to_json().encode())
     return outcome
@@ -202,8 +208,8 @@ def _ledger_rows(batch: pa.RecordBatch, site_rules: pa.Array | None, schema: pa.
     columns = {
         name: batch[name] for name in ("id", "origin", "failed", "source", "collection", "date", "language", "text_digest", "signature")
     }
-    for name, field in (("outcome", "reason"), ("step", "step"), ("value", "value"), ("threshold", "threshold")):
-        columns[name] = pc.struct_field(first, field).take(position)
+    for name, member in (("outcome", "reason"), ("step", "step"), ("value", "value"), ("threshold", "threshold")):
+        columns[name] = pc.struct_field(first, member).take(position)
     columns["url"] = pa.array([None if url is None else redact_url(url) for url in batch["url"].to_pylist()], pa.string())
     if site_rules is not None:
         columns[SITE_RULES] = site_rules

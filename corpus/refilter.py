@@ -31,7 +31,7 @@ from corpus.engine import Clock, Observer, Result, Silent, Target, make
 from corpus.errors import AssetError, InputError, OutputError, RecipeError
 from corpus.fused import CRASHED, METRICS, SITE_RULES, SplitOutcome
 from corpus.publish import DOCUMENTS, LEDGER, REJECTED
-from corpus.reading import Reading, finished_splits, merged_metrics, split_outcome
+from corpus.reading import Reading, finished_splits, merged_metrics
 from corpus.recipe import Recipe, from_data
 from corpus.rejudge import Stored, rejudge_shard
 from corpus.sources.listing import Examined
@@ -138,7 +138,7 @@ def _read(spark: SparkSession, change: Change, examined: Sequence[Examined], fol
     rejected = tuple(shard["file"] for shard in shards.get(REJECTED, ()))
     stored = Stored(change.corpus, recipe, tuple(sorted({moved.at for moved in change.moved})), rejected)
     sizes = {f"{name}-{shard['file'].partition('.')[0]}": (name, shard) for name in (DOCUMENTS, LEDGER) for shard in shards[name]}
-    done = {key: split_outcome(folder / key) for key in finished_splits(folder) & sizes.keys()}
+    done = {key: outcome for key, outcome in finished_splits(folder).items() if key in sizes}
     pending = sorted(sizes.keys() - done.keys())
 
     def one(key: str) -> str:

@@ -7,6 +7,7 @@ import http.client
 import os
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -59,6 +60,9 @@ def faulty_store(plan: Plan) -> Iterator[Store]:
     host, port = server.get_host_and_port()
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **keys)
+    urllib.request.urlopen(
+        urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
+    ).close()  # servers share their state
     client.create_bucket(Bucket=BUCKET)
     store = Store({}, client, plan)
     proxy = ThreadingHTTPServer(("127.0.0.1", 0), _handler(store, host, port))
