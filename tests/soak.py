@@ -101,7 +101,8 @@ def main() -> int:
             shutil.rmtree(corpus)
             samples.append(sample(started))
             last = samples[-1]
-            told = f"{last.seconds / 60:5.1f} min  {passed / 1e9:6.3f} GB  Python {last.python_mb:.0f} MB  JVM {last.jvm_mb:.0f} MB  {last.handles} files"
+            memory = f"Python {last.python_mb:.0f} MB  JVM {last.jvm_mb:.0f} MB"
+            told = f"{last.seconds / 60:5.1f} min  {passed / 1e9:6.3f} GB  {memory}  {last.handles} files"
             print(told, flush=True)
     spark.stop()
     warm = min(_WARM_SECONDS, 60 * minutes / 4)
