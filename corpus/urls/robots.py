@@ -9,7 +9,7 @@ that no file can make it slow.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self, final
 from urllib.parse import urlsplit
@@ -67,8 +67,19 @@ class Robots:
 
     def allows(self, agent: str, path: str) -> bool:
         """May the agent read what lies at the path (``path_of`` a URL)?"""
-        found = self.rules.get(agent.lower(), self.rules.get("*", ()))
-        return next((rule.allows for rule in found if matches(rule.pattern, path)), True)
+        return not self.refused([agent], path)
+
+    def refused(self, agents: Iterable[str], path: str) -> list[str]:
+        """The agents that may not read it. Most share the rules for all, which are tried once."""
+        verdicts: dict[int, bool] = {}
+        refused = []
+        for agent in agents:
+            rules = self.rules.get(agent.lower(), self.rules.get("*", ()))
+            if id(rules) not in verdicts:
+                verdicts[id(rules)] = next((rule.allows for rule in rules if matches(rule.pattern, path)), True)
+            if not verdicts[id(rules)]:
+                refused.append(agent)
+        return refused
 
     def may_train(self, agent: str, path: str) -> bool | None:
         """What the preferences with the longest matching path say of training; None: nothing."""

@@ -63,10 +63,10 @@ class SiteRules:
     def opt_outs(self, url: str) -> list[str]:
         """What the site refuses of this page: ``robots:AGENT``, ``aipref``, ``ai_txt``, ``tdmrep``; sorted."""
         path = path_of(url)
-        found = {f"robots:{agent}" for agent in self.agents if not self._robots.allows(agent, path)}
+        found = {f"robots:{agent}" for agent in self._robots.refused(self.agents, path)}
         if any(self._robots.may_train(agent, path) is False for agent in self.agents):
             found.add("aipref")
-        if any(not self._ai_txt.allows(agent, path) for agent in ("spawning-ai", *self.agents)):
+        if self._ai_txt.refused(("spawning-ai", *self.agents), path):
             found.add("ai_txt")
         if next((is_reserved for location, is_reserved in self._locations if matches(location, path)), False):
             found.add("tdmrep")
