@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_ARGS ?=
 DEMO := build/demo
 .DEFAULT_GOAL := help
-.PHONY: help install java demo clean-demo test test-long fuzz check bench bench-dedup bench-extraction bench-lid bench-pii bench-toxicity zip env picture clean
+.PHONY: help install java demo clean-demo test test-long fuzz chaos soak check bench bench-dedup bench-extraction bench-lid bench-pii bench-toxicity zip env picture clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -42,8 +42,14 @@ test: install ## the whole test suite (under 20 minutes on 2 cores)
 test-long: install ## the tests that take their minutes
 	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
-fuzz: install ## the property tests, each with 5,000 new random examples
-	@$(BIN)/python -m pytest --hypothesis-profile=fuzz -m hypothesis $(PYTEST_ARGS)
+fuzz: install ## the property tests with new random examples for MINUTES (10)
+	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(PYTEST_ARGS)
+
+chaos: install ## break runs in a dozen ways and compare the bytes with those of a run that nobody broke (under 20 minutes)
+	@$(BIN)/python -m tests.chaos $(CHAOS)
+
+soak: install ## real archives in a loop for MINUTES (30): memory and file handles must not grow; build/soak.png
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),30)
 
 check: install ## ruff and the type checker
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -7,7 +7,7 @@ flat signals become one struct, and the transient columns are gone.
     batch = document.new_batch(id=["0f…"], url=["http://example.com/"], text=["Hello."])
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +28,7 @@ RIGHTS = pa.struct(
         pa.field("robots", pa.list_(pa.string())),  # directives met in headers and <meta>, sorted: noindex, noai, …
         pa.field("tdm_reserved", pa.bool_()),  # TDM Reservation Protocol: tdm-reservation = 1
         pa.field("tdm_policy", pa.string()),
+        pa.field("content_usage", pa.list_(pa.string())),  # AIPREF: the labels that the page's header states, as train-ai=n
     ]
 )
 LABELS = pa.map_(pa.string(), pa.string())
@@ -67,8 +68,9 @@ AFTER_SIGNALS: tuple[tuple[str, pa.DataType], ...] = (
     ("cluster_size", pa.int64()),
     ("split", pa.string()),  # train, validation, test
 )
-# One more, in the documents of a mixture only: how often each is to be read in training.
-REPEATS = ("repeats", pa.int32())
+# Columns of the documents of those recipes only that have a corpus step which fills them (``CorpusStep.fills``).
+REPEATS = ("repeats", pa.int32())  # of a mixture: how often each is to be read in training
+SITE_OPT_OUTS = ("site_opt_outs", pa.list_(pa.string()))  # what the files of its site refuse: robots:gptbot, aipref, …
 
 # What every batch of the fused pass has: the document's columns that one document alone can fill, and its faults.
 WORKING: dict[str, pa.DataType] = {**dict(BEFORE_SIGNALS), "signature": pa.binary(), "text_digest": pa.binary(), "failed": FAILED}
@@ -98,8 +100,10 @@ FACTS: tuple[tuple[str, pa.DataType], ...] = (
     ("cluster_size", pa.int64()),
     ("split", pa.string()),
     REPEATS,
+    ("site_rules", pa.string()),  # the text of a robots.txt, ai.txt or tdmrep.json, "" where it was not found; null for pages
+    SITE_OPT_OUTS,
 )
-DECIDED = ("cluster_id", "cluster_size", "split", REPEATS[0])  # columns of a document that the set steps fill
+DECIDED = ("cluster_id", "cluster_size", "split", REPEATS[0], SITE_OPT_OUTS[0])  # columns of a document that the set steps fill
 
 # index/*.parquet: what later crawls are deduplicated against. One row a document that deduplication saw, but for exact copies.
 INDEX: tuple[tuple[str, pa.DataType], ...] = (
@@ -112,10 +116,14 @@ INDEX: tuple[tuple[str, pa.DataType], ...] = (
 KEPT = "kept"
 
 
-def schema(signals: Mapping[str, pa.DataType], *, mixed: bool = False) -> pa.Schema:
-    """The schema of ``documents/*.parquet`` for a recipe that measures ``signals`` (name -> type); ``mixed``: with ``repeats``."""
+def schema(signals: Mapping[str, pa.DataType], *, fills: Collection[str] = ()) -> pa.Schema:
+    """The schema of ``documents/*.parquet`` for a recipe that measures ``signals`` (name -> type); ``fills``: names of columns that only
+    some recipes have.
+    """
     struct = pa.struct([pa.field(name, signals[name]) for name in signals])
-    return pa.schema([*BEFORE_SIGNALS, ("signals", struct), *AFTER_SIGNALS, *([REPEATS] if mixed else [])])
+    return pa.schema(
+        [*BEFORE_SIGNALS, ("signals", struct), *AFTER_SIGNALS, *(each for each in (REPEATS, SITE_OPT_OUTS) if each[0] in fills)]
+    )
 
 
 def ledger_schema() -> pa.Schema:

@@ -30,6 +30,10 @@ class OutputError(GristmillError):
     """The output cannot be written: no permission, a full disk, somebody else's folder."""
 
 
+class StorageError(GristmillError):
+    """A disk or an object store fails while the run reads or writes: it may work again later."""
+
+
 class ResumeError(GristmillError):
     """An unfinished or finished run lies there, and it is not this one."""
 

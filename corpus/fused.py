@@ -4,16 +4,23 @@ Nothing but a few numbers goes back through Spark: documents, ledger rows and me
 own, and ``done.json``, written last, says that they are whole. A killed run goes on from the splits that are done.
 
     outcome = run_split(split, recipe, Place("/tmp/work/fused/00000-0000"))
+
+A parser written in C may take the process with it. Then the task is tried again, as Spark does, and this time ``careful``: every batch in
+a child process, and where the child dies, half of the batch, down to the record, which alone is lost (``extract:crashed``). A task that is
+tried for the first time pays nothing for it.
 """
 
 import json
+import os
 import resource
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self, final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -23,10 +30,13 @@ from corpus.pii.redact import redact_url
 from corpus.recipe import Recipe
 from corpus.report.metrics import Metrics
 from corpus.sources.source import ReadLog, Split
-from corpus.step import FusedPass, rejected, signal_types
+from corpus.step import FusedPass, Reason, reject, rejected, signal_types
 from corpus.storage import Place
 
 DOCUMENTS, LEDGER, METRICS, DONE = "documents.parquet", "ledger.parquet", "metrics.json", "done.json"
+SITE_RULES = "site_rules"  # a transient column of sources, on the ledger table where a corpus step reads it
+CRASHED = Reason("extract:crashed", "a parser crashed on the document, and took its process with it")
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 _KEPT_DAMAGES = 1000  # per split, with file and offset; beyond that only counted: 1,000 holes in 128 MB is no archive any more
 
 
@@ -45,6 +55,7 @@ class SplitOutcome:
     next: int | None
     seconds: Mapping[str, float]
     peak_memory_bytes: int
+    files: Mapping[str, int] = field(default_factory=dict)  # bytes of what was written, by name: what is shorter is not whole
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
@@ -68,6 +79,7 @@ class SplitWriter:
         self._folder, self._keep_rejected, self._signals = folder, recipe.output.keep_rejected, signal_types(recipe.steps)
         self._metrics = Metrics(self._signals)
         self._schema, self._ledger_schema = work_schema(self._signals), pa.schema([*document.LEDGER, *document.FACTS])
+        self._keeps_site_rules = any(SITE_RULES in step.reads for step in recipe.corpus)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -83,13 +95,18 @@ class SplitWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Columns of ``document.WORKING`` and flat ``signals.*``; others are left out."""
+        site_rules = batch[SITE_RULES] if self._keeps_site_rules and SITE_RULES in batch.schema.names else None
         batch = _conform(batch, self._signals)
         self.documents += batch.num_rows
         self._metrics.observe_read(batch)
-        self._ledger.write_batch(_ledger_rows(batch, self._ledger_schema))
+        self._ledger.write_batch(_ledger_rows(batch, site_rules, self._ledger_schema))
         written = _documents(batch, self._schema, self._keep_rejected)
         if written.num_rows:
             self._texts.write_batch(written)
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file, once they are written."""
+        return {name: (self._folder / name).info().size for name in (DOCUMENTS, LEDGER, METRICS)}
 
     def __exit__(self, *failure: Any) -> None:
         self._stack.__exit__(*failure)
@@ -97,13 +114,13 @@ class SplitWriter:
             (self._folder / METRICS).write_bytes(json.dumps(self._metrics.to_json(), sort_keys=True).encode())
 
 
-def run_split(split: Split, recipe: Recipe, folder: Place) -> SplitOutcome:
-    """Read, process and write one split into ``folder``; ``done.json`` last."""
+def run_split(split: Split, recipe: Recipe, folder: Place, *, careful: bool = False) -> SplitOutcome:
+    """Read, process and write one split into ``folder``; ``done.json`` last. ``careful``: in child processes."""
     fused = FusedPass(recipe.steps, recipe.output.keep_rejected)
     log = ReadLog()
     with SplitWriter(recipe, folder) as writer:
         for read in recipe.sources[split.source].read(split, log):
-            for batch in fused(read):
+            for batch in carefully(fused, read) if careful else fused(read):
                 writer.write(batch)
     outcome = SplitOutcome(
         documents=writer.documents,
@@ -116,9 +133,44 @@ def run_split(split: Split, recipe: Recipe, folder: Place) -> SplitOutcome:
         next=log.next,
         seconds=fused.seconds,
         peak_memory_bytes=peak_memory_bytes(),
+        files=writer.sizes(),
     )
     (folder / DONE).write_bytes(outcome.to_json().encode())
     return outcome
+
+
+def carefully(fused: FusedPass, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """``fused(batch)`` in a child process; rows that crash it come out as rejected, with no more than what the source says of them."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        status = 1  # an error of Python's: it is raised again below, in the parent
+        try:
+            os.close(reading)
+            with os.fdopen(writing, "wb") as stream:
+                for done in fused(batch):
+                    with pa.ipc.new_stream(stream, done.schema) as messages:
+                        messages.write_batch(done)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        sent = stream.read()
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status == 0:
+        source = pa.BufferReader(sent)
+        while source.tell() < len(sent):
+            yield from pa.ipc.open_stream(source)
+    elif -status not in _CRASHES:
+        yield from fused(batch)
+    elif batch.num_rows > 1:
+        half = batch.num_rows // 2
+        yield from carefully(fused, batch.slice(0, half))
+        yield from carefully(fused, batch.slice(half))
+    else:
+        bare = document.with_column(document.with_text(batch, [None]), "title", [None])  # not redacted: it must not be written anywhere
+        yield reject(bare, "fused_pass", CRASHED, np.array([True]))
 
 
 def work_schema(signals: Mapping[str, pa.DataType]) -> pa.Schema:
@@ -148,7 +200,7 @@ def _conform(batch: pa.RecordBatch, signals: Mapping[str, pa.DataType]) -> pa.Re
     return batch.select([*document.WORKING, *(document.SIGNAL + name for name in signals)])
 
 
-def _ledger_rows(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def _ledger_rows(batch: pa.RecordBatch, site_rules: pa.Array | None, schema: pa.Schema) -> pa.RecordBatch:
     """One row a document; ``outcome`` stays null for those that go on to the set steps. No URL leaves unredacted."""
     first = pc.list_element(batch["failed"].filter(pa.array(rejected(batch))), 0)
     position = pc.subtract(pc.cumulative_sum(pa.array(rejected(batch)).cast(pa.int64())), 1)
@@ -156,9 +208,11 @@ def _ledger_rows(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     columns = {
         name: batch[name] for name in ("id", "origin", "failed", "source", "collection", "date", "language", "text_digest", "signature")
     }
-    for name, field in (("outcome", "reason"), ("step", "step"), ("value", "value"), ("threshold", "threshold")):
-        columns[name] = pc.struct_field(first, field).take(position)
+    for name, member in (("outcome", "reason"), ("step", "step"), ("value", "value"), ("threshold", "threshold")):
+        columns[name] = pc.struct_field(first, member).take(position)
     columns["url"] = pa.array([None if url is None else redact_url(url) for url in batch["url"].to_pylist()], pa.string())
+    if site_rules is not None:
+        columns[SITE_RULES] = site_rules
     columns["characters"] = pc.utf8_length(batch["text"]).cast(pa.int64())
     arrays = [columns[field.name] if field.name in columns else pa.nulls(batch.num_rows, field.type) for field in schema]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

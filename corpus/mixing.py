@@ -48,7 +48,7 @@ class Mix(CorpusStep):
     salt: str = "mix"
 
     reasons = (NOT_DRAWN,)
-    mixes = True
+    fills = ("repeats",)
 
     def __post_init__(self) -> None:
         if not self.by or len(set(self.by)) < len(self.by):

@@ -28,7 +28,7 @@ from pyspark.sql import functions as F
 from corpus import document, manifest
 from corpus.dedup.earlier import INDEX
 from corpus.dedup.exact import EXACT, SAME_RECORD, SameRecord
-from corpus.fused import peak_memory_bytes
+from corpus.fused import CRASHED, peak_memory_bytes
 from corpus.reading import Reading, merged_metrics
 from corpus.recipe import Recipe
 from corpus.report.build import build
@@ -182,8 +182,8 @@ def _write_documents(content: Content, outcomes: dict[str, dict[str, int]], fold
     is_kept = folder == DOCUMENTS
     characters = sum(outcome["characters"] for code, outcome in outcomes.items() if (code == document.KEPT) is is_kept)
     shards = max(1, -(-characters // content.recipe.output.shard_bytes))
-    mixed = any(step.mixes for step in content.recipe.corpus)
-    spark, schema = content.work.spark, document.schema(signal_types(content.recipe.steps), mixed=mixed)
+    fills = {name for step in content.recipe.corpus for name in step.fills}
+    spark, schema = content.work.spark, document.schema(signal_types(content.recipe.steps), fills=fills)
     wanted = content.decided.where((F.col("outcome") == document.KEPT) if is_kept else (F.col("outcome") != document.KEPT))
     number = F.expr(shard_expression(shards)).alias("shard")
     decisions = wanted.select(number, "id", "origin", *document.DECIDED, F.lit(False).alias("is_text"))
@@ -326,7 +326,7 @@ def _rules(recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def _reasons(recipe: Recipe) -> dict[str, str]:
-    return {**recipe.reasons(), **{reason.code: reason.meaning for reason in SameRecord.reasons}}
+    return {**recipe.reasons(), **{reason.code: reason.meaning for reason in (*SameRecord.reasons, CRASHED)}}
 
 
 def _domains(decided: DataFrame) -> list[dict[str, Any]]:

@@ -7,12 +7,13 @@ began and ended; where two splits of a file do not meet, the later one is read a
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, final
 
 import pyarrow as pa
+from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -95,7 +96,7 @@ def read_splits(spark: SparkSession, recipe: Recipe, examined: Sequence[Examined
         chain = [f"{number:06d}-{at:06d}" for at in range(len(ranges))]
         splits.update({key: Split(entry.file, start, end, entry.source) for key, (start, end) in zip(chain, ranges, strict=True)})
         chains.append(chain)
-    done = {key: split_outcome(folder / key) for key in finished_splits(folder) & splits.keys()}
+    done = {key: outcome for key, outcome in finished_splits(folder).items() if key in splits}
     pending = {key: split for key, split in splits.items() if key not in done}
     while pending:
         done.update(_run(spark, recipe, pending, folder))
@@ -122,25 +123,30 @@ def _run(spark: SparkSession, recipe: Recipe, pending: dict[str, Split], folder:
     def one(text: str) -> str:
         key, split = json.loads(text)
         asked = Split(InputFile(**split.pop("file")), **split)
-        return json.dumps([key, run_split(asked, recipe, folder / key).to_json()])
+        return json.dumps([key, run_split(asked, recipe, folder / key, careful=_is_retried()).to_json()])
 
     keys = sorted(pending)
     rows = in_tasks(spark, [json.dumps([key, asdict(pending[key])]) for key in keys], [_size(pending[key]) for key in keys], one)
     return {key: SplitOutcome.from_json(outcome) for key, outcome in map(json.loads, rows)}
 
 
+def _is_retried() -> bool:
+    """Has this task failed before? For all that is known a parser crashed."""
+    context = TaskContext.get()
+    return context is not None and context.attemptNumber() > 0
+
+
 def _size(split: Split) -> int:
     return max(1, split.end - split.start)
 
 
-def finished_splits(folder: Place) -> set[str]:
-    """Keys of the splits below the folder that are whole."""
-    return {info.path.rsplit("/", 2)[1] for info in folder.files() if info.base_name == DONE}
-
-
-def split_outcome(folder: Place) -> SplitOutcome:
-    """What the task said that left its files in the folder."""
-    return SplitOutcome.from_json((folder / DONE).read_bytes())
+def finished_splits(folder: Place) -> dict[str, SplitOutcome]:
+    """What the tasks said of the splits below the folder, by key; without those of which a file is missing or has lost its end."""
+    sizes: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for info in folder.files():
+        sizes[info.path.rsplit("/", 2)[1]][info.base_name] = info.size
+    done = {key: SplitOutcome.from_json((folder / key / DONE).read_bytes()) for key, named in sizes.items() if named.get(DONE)}
+    return {key: outcome for key, outcome in done.items() if outcome.files.items() <= sizes[key].items()}
 
 
 def merged_metrics(spark: SparkSession, recipe: Recipe, paths: Sequence[str]) -> Metrics:

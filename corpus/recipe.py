@@ -34,6 +34,7 @@ BUILT_IN: dict[str, str] = {
     "warc": "corpus.sources.warc:WarcSource",
     "jsonl": "corpus.sources.tables:JsonlSource",
     "parquet": "corpus.sources.tables:ParquetSource",
+    "leave_out": "corpus.urls.tombstones:LeaveOut",
     "block_urls": "corpus.urls.blocklist:BlockUrls",
     "extract_html": "corpus.extraction.html:ExtractHtml",
     "read_rights": "corpus.rights:ReadRights",
@@ -61,6 +62,7 @@ BUILT_IN: dict[str, str] = {
     "exact_duplicates": "corpus.dedup.exact:ExactDuplicates",
     "near_duplicates": "corpus.dedup.minhash:NearDuplicates",
     "cap_hosts": "corpus.urls.hosts:CapHosts",
+    "site_rights": "corpus.urls.site_rights:SiteRights",
     "split_by_cluster": "corpus.splits:SplitByCluster",
     "mix": "corpus.mixing:Mix",
 }
@@ -346,6 +348,7 @@ def _check_order(recipe: Recipe) -> None:
     if recipe.sources:
         available |= set.intersection(*(set(source.adds) for source in recipe.sources))
     makers = _makers()
+    parts: list[Source | DocumentStep] = [*recipe.sources, *recipe.steps]
     for at, step in enumerate(recipe.steps):
         where = f"steps[{at}] {step_name(type(step))}"
         for column in step.reads:
@@ -362,11 +365,11 @@ def _check_order(recipe: Recipe) -> None:
         raise RecipeError(f"two steps measure {twice[0]!r}", where="steps", hint="leave one of them out")
     for at, set_step in enumerate(recipe.corpus):
         for column in set_step.reads:
-            if not any(column in step.adds for step in recipe.steps):
+            if not any(column in part.adds for part in parts):
                 maker = makers.get(column)
-                hint = f"add {maker} to the steps" if maker else ""
+                hint = f"add {maker} to the {'sources' if maker.startswith('the source') else 'steps'}" if maker else ""
                 raise RecipeError(
-                    f"reads {column!r}, which no document step adds", where=f"corpus[{at}] {step_name(type(set_step))}", hint=hint
+                    f"reads {column!r}, which no source or document step adds", where=f"corpus[{at}] {step_name(type(set_step))}", hint=hint
                 )
         for name in set_step.signals():
             if name not in names:
@@ -385,5 +388,11 @@ def _is_remeasured(name: str) -> bool:
 
 def _makers() -> dict[str, str]:
     """Transient column -> the built-in step that adds it, for the hint."""
-    columns = {"words": "segment_words", "payload": "the source warc", "text_digest": "text_digest", "signature": "min_hash_signature"}
+    columns = {
+        "words": "segment_words",
+        "payload": "the source warc",
+        "site_rules": "the source warc",
+        "text_digest": "text_digest",
+        "signature": "min_hash_signature",
+    }
     return {**columns, "meta": "extract_html"}

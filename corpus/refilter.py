@@ -29,9 +29,9 @@ from corpus import document, manifest
 from corpus.dedup.signature import TextDigest
 from corpus.engine import Clock, Observer, Result, Silent, Target, make
 from corpus.errors import AssetError, InputError, OutputError, RecipeError
-from corpus.fused import METRICS, SplitOutcome
+from corpus.fused import CRASHED, METRICS, SITE_RULES, SplitOutcome
 from corpus.publish import DOCUMENTS, LEDGER, REJECTED
-from corpus.reading import Reading, finished_splits, merged_metrics, split_outcome
+from corpus.reading import Reading, finished_splits, merged_metrics
 from corpus.recipe import Recipe, from_data
 from corpus.rejudge import Stored, rejudge_shard
 from corpus.sources.listing import Examined
@@ -138,7 +138,7 @@ def _read(spark: SparkSession, change: Change, examined: Sequence[Examined], fol
     rejected = tuple(shard["file"] for shard in shards.get(REJECTED, ()))
     stored = Stored(change.corpus, recipe, tuple(sorted({moved.at for moved in change.moved})), rejected)
     sizes = {f"{name}-{shard['file'].partition('.')[0]}": (name, shard) for name in (DOCUMENTS, LEDGER) for shard in shards[name]}
-    done = {key: split_outcome(folder / key) for key in finished_splits(folder) & sizes.keys()}
+    done = {key: outcome for key, outcome in finished_splits(folder).items() if key in sizes}
     pending = sorted(sizes.keys() - done.keys())
 
     def one(key: str) -> str:
@@ -205,6 +205,11 @@ def _not_a_threshold(step: str, field: str) -> RecipeError:
 
 def _refuse_ambiguous(recipe: Recipe, moved: Sequence[Moved]) -> None:
     """Raises RecipeError where the stored values do not say what a fresh run would have judged, or in which of two steps."""
+    for set_step in recipe.corpus:
+        if SITE_RULES in set_step.reads:
+            raise RecipeError(
+                "it reads robots.txt and the like of the archives, which a corpus does not hold", where=step_name(type(set_step))
+            )
     names = [step_name(type(step)) for step in recipe.steps if step.reasons]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -232,7 +237,7 @@ def _refuse_unknown(change: Change) -> None:
             raise InputError(what, where=where, hint=hint)
     first = min((each.at for each in change.moved), default=len(change.recipe.steps))
     moved_codes = [each.new.reason.code for each in change.moved if each.at == first]
-    place_of = {reason.code: -1 for source in change.recipe.sources for reason in source.reasons}
+    place_of = {CRASHED.code: -1} | {reason.code: -1 for source in change.recipe.sources for reason in source.reasons}
     place_of |= {reason.code: at for at, step in enumerate(change.recipe.steps) for reason in step.reasons}
     unknown = {
         code: told["documents"]

@@ -45,7 +45,7 @@ def rejudge_shard(stored: Stored, name: str, file: str, folder: Place) -> SplitO
         for batch in batches:
             if batch.num_rows:
                 writer.write(batch)
-    outcome = SplitOutcome(writer.documents, {}, 0, (), 0, 0, None, None, {}, peak_memory_bytes())
+    outcome = SplitOutcome(writer.documents, {}, 0, (), 0, 0, None, None, {}, peak_memory_bytes(), writer.sizes())
     (folder / DONE).write_bytes(outcome.to_json().encode())
     return outcome
 

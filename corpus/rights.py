@@ -1,7 +1,8 @@
 """What a page says may be done with it: robots directives, reservation of text and data mining, licence.
 
-``robots.txt`` is the crawler's to obey; here are the signals that travel with the page: ``<meta name="robots">``, ``X-Robots-Tag``, the
-TDM Reservation Protocol (https://www.w3.org/community/reports/tdmrep/), ``rel="license"``.
+The signals that travel with the page: ``<meta name="robots">``, ``X-Robots-Tag``, the
+TDM Reservation Protocol (https://www.w3.org/community/reports/tdmrep/), AIPREF's ``Content-Usage`` (``urls.preferences``), and licences
+(``rel="license"``, JSON-LD, Dublin Core). What a site says of all its pages is ``urls.site_rights``'s.
 
     ReadRights(obey_tdm=False)(batch)["rights"]
 """
@@ -12,14 +13,20 @@ from typing import Any, final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from corpus import document
 from corpus.step import DocumentStep, Reason, reject, step_name
+from corpus.urls.preferences import TRAINING, may_train, parse_preferences
 
 NOINDEX = Reason("rights:noindex", "the page asks not to be indexed (robots: noindex or none)")
 NOAI = Reason("rights:noai", "the page asks not to be used for machine learning (robots: noai)")
+AIPREF = Reason("rights:aipref", "the page prefers that no model be trained on it (Content-Usage)")
 TDM_RESERVED = Reason("rights:tdm_reserved", "the page reserves text and data mining (tdm-reservation: 1)")
 
+LICENSE_NAMES = ("license", "dcterms.license", "dcterms:license", "dc.rights", "dc:rights", "dcterms.rights", "dcterms:rights")
+OPT_OUTS = ("noindex", "none", "noai", "noimageai", "tdm-reservation=1", *(f"{label}=n" for label in TRAINING))
+_MAX_LABELS = 20
 _CREATIVE_COMMONS = re.compile(
     r"creativecommons\.org/(licenses/(by(?:-nc)?(?:-nd|-sa)?)/(\d\.\d)|publicdomain/(zero|mark)/(\d\.\d))", re.IGNORECASE
 )
@@ -39,9 +46,10 @@ class ReadRights(DocumentStep):
     obey_noindex: bool = True
     obey_noai: bool = True
     obey_tdm: bool = True
+    obey_aipref: bool = False  # drafts still: off, as the rule was not there before
     agents: tuple[str, ...] = ("googlebot", "ccbot")
 
-    reasons = (NOINDEX, NOAI, TDM_RESERVED)
+    reasons = (NOINDEX, NOAI, TDM_RESERVED, AIPREF)
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if not {"http_headers", "meta"} <= set(batch.schema.names):
@@ -50,7 +58,11 @@ class ReadRights(DocumentStep):
             self._read(headers or [], meta or [])
             for headers, meta in zip(batch["http_headers"].to_pylist(), batch["meta"].to_pylist(), strict=True)
         ]
-        rights = [{"robots": sorted(robots), "tdm_reserved": tdm, "tdm_policy": policy} for robots, tdm, policy, _ in read]
+        usage = [_usage(headers or []) for headers in batch["http_headers"].to_pylist()]
+        rights = [
+            {"robots": sorted(robots), "tdm_reserved": tdm, "tdm_policy": policy, "content_usage": stated}
+            for (robots, tdm, policy, _), (stated, _) in zip(read, usage, strict=True)
+        ]
         batch = document.with_column(batch, "rights", rights)
         batch = document.with_column(batch, "license", [license_id for _, _, _, license_id in read])
         name = step_name(type(self))
@@ -58,6 +70,7 @@ class ReadRights(DocumentStep):
             (self.obey_noindex, NOINDEX, [bool(robots & {"noindex", "none"}) for robots, _, _, _ in read]),
             (self.obey_noai, NOAI, ["noai" in robots for robots, _, _, _ in read]),
             (self.obey_tdm, TDM_RESERVED, [tdm for _, tdm, _, _ in read]),
+            (self.obey_aipref, AIPREF, [answer is False for _, answer in usage]),
         ):
             if is_on:
                 batch = reject(batch, name, reason, np.array(refused, dtype=bool))
@@ -80,7 +93,7 @@ class ReadRights(DocumentStep):
                 reserved = reserved or value.strip() == "1"
             elif name == "tdm-policy":
                 policy = policy or value.strip()[:500]
-            elif name in ("license", "dcterms.license", "dc.rights"):
+            elif name in LICENSE_NAMES:
                 license_id = license_id or license_of(value)
         return robots, reserved, policy, license_id
 
@@ -95,6 +108,21 @@ class ReadRights(DocumentStep):
             if not agent or agent in self.agents:
                 found.add(part.strip().lower())
         return found - {""}
+
+
+def stated_opt_outs(rights: pa.Array) -> pa.Array:
+    """The column ``rights`` -> what pages refuse, one of OPT_OUTS each, flat: for counting."""
+    lists = [pc.list_flatten(pc.struct_field(rights, name)) for name in ("robots", "content_usage")]
+    reserved = pc.sum(pc.struct_field(rights, "tdm_reserved")).as_py() or 0
+    stated = pa.concat_arrays([*(each.cast(pa.string()) for each in lists), pa.array(["tdm-reservation=1"] * reserved, pa.string())])
+    return stated.filter(pc.is_in(stated, pa.array(OPT_OUTS)))
+
+
+def _usage(headers: list[Any]) -> tuple[list[str], bool | None]:
+    """(the labels of Content-Usage that are stated, may a model be trained)."""
+    text = next((pair["value"] for pair in headers if pair["name"] == "content-usage"), "")
+    stated = [f"{label}={value}" for label, value in sorted(parse_preferences(text).items()) if value in ("y", "n")]
+    return stated[:_MAX_LABELS], may_train(text)
 
 
 def license_of(text: str) -> str | None:

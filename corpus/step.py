@@ -144,7 +144,7 @@ class CorpusStep(ABC):
 
     reads: ClassVar[tuple[str, ...]] = ()
     reasons: ClassVar[tuple[Reason, ...]] = ()
-    mixes: ClassVar[bool] = False  # fills ``repeats``, which the documents then have as a column
+    fills: ClassVar[tuple[str, ...]] = ()  # columns (document.REPEATS, …) that the documents of a recipe with this step have besides
 
     @abstractmethod
     def __call__(self, documents: "DataFrame", workspace: Workspace) -> "DataFrame":

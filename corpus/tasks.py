@@ -42,7 +42,7 @@ class guarded:
         except OSError as error:
             if error.errno in _WRITE_FAULTS:
                 raise RuntimeError(_encode(_write_error(error, error.filename or ""))) from error
-            raise
+            raise RuntimeError(_encode(_storage_error(error, error.filename or ""))) from error  # after four tries it is the user's to know
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def raising_user_errors(output: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in _WRITE_FAULTS:
             raise _write_error(error, output) from error
-        raise
+        raise _storage_error(error, output) from error
     except (PySparkException, Py4JError) as error:
         text = str(error)
         found = re.search(re.escape(_MARK) + r"(\{.*?\})" + re.escape(_MARK), text, re.DOTALL)
@@ -94,6 +94,11 @@ def _write_error(error: OSError, where: str) -> errors.OutputError:
     what = "no space left on the disk" if full else "cannot write"
     hint = "free some, or choose another --output or --work" if full else "check the permissions, or choose another folder"
     return errors.OutputError(what, where=where, hint=hint)
+
+
+def _storage_error(error: OSError, where: str) -> errors.StorageError:
+    what = f"reading or writing failed: {(str(error) or type(error).__name__).splitlines()[0][:300]}"
+    return errors.StorageError(what, where=where, hint="the same command goes on where this one stopped")
 
 
 def _encode(error: errors.GristmillError) -> str:

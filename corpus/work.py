@@ -17,7 +17,7 @@ from corpus.storage import Place, json_bytes
 STATE = "state.json"
 Differences = Callable[[Mapping[str, Any], Mapping[str, Any]], list[str]]
 
-_SPARK_DONE = "_SUCCESS"  # Spark's own committer writes it last
+_WHOLE = "_whole.json"  # written last, with the size of every part: Spark reads a folder that lacks one without a word
 
 
 @final
@@ -40,11 +40,18 @@ class Work:
     def materialise(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
         """``make()`` written as Parquet under ``name`` and read back; only read back where it lies whole already."""
         folder = self.place / name
-        if not (folder / _SPARK_DONE).exists():
+        whole = folder / _WHOLE
+        if not whole.exists() or json.loads(whole.read_bytes()) != _parts(folder):
             made = make()
             made.write.mode("overwrite").parquet(spark_path(folder))
+            whole.write_bytes(json_bytes(_parts(folder)))
             return self.spark.read.schema(made.schema).parquet(spark_path(folder))
         return self.reread(name)
+
+
+def _parts(folder: Place) -> dict[str, int]:
+    """Bytes of the Parquet files that Spark has written, by name."""
+    return {info.base_name: info.size for info in folder.files() if info.base_name.endswith(".parquet")}
 
 
 def spark_path(place: Place) -> str:

@@ -24,7 +24,7 @@ Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 # No deadline: the first example of a kernel compiles it. Derandomised: a red test is red again.
 settings.register_profile("gristmill", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fuzz", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fuzz", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gristmill")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.conftest import REPOSITORY
 
-TIMEOUT_SECONDS = 300
+TIMEOUT_SECONDS = int(os.environ.get("GRISTMILL_TEST_TIMEOUT", "300"))
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Steps of a user's own, outside the package: what a recipe may name with ``--allow tests``."""
 
+import ctypes
 import os
 import time
 from dataclasses import dataclass
@@ -57,4 +58,20 @@ class Slow(DocumentStep):
         if calls := os.environ.get("GRISTMILL_TEST_CALLS"):
             with open(calls, "ab") as file:
                 file.write(b".")
+        return batch
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Crashes(DocumentStep):
+    """Reads address zero, as a faulty parser would, where a payload or text holds ``SEGFAULT``; aborts where it holds ``ABORT``."""
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        column = "payload" if "payload" in batch.schema.names else "text"
+        for value in batch[column].to_pylist():
+            body = value.encode() if isinstance(value, str) else value or b""
+            if b"SEGFAULT" in body:
+                ctypes.string_at(0)
+            if b"ABORT" in body:
+                os.abort()
         return batch

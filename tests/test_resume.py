@@ -50,7 +50,7 @@ def test_killed_and_resumed(crawl: Path, recipe: Path, undisturbed: Path, tmp_pa
 
     def reached() -> bool:
         if moment == "dedup":
-            return any(work.glob("*near_duplicates.parts/compared/_SUCCESS"))
+            return any(work.glob("*near_duplicates.parts/compared/_whole.json"))
         return len(list(work.glob("fused/*/done.json"))) >= 2
 
     kill_when(reached, arguments, {"GRISTMILL_TEST_SLOW": "0.5" if moment == "fused pass" else "0"})

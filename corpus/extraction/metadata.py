@@ -44,7 +44,10 @@ _NAMING = ("name", "property", "itemprop", "http-equiv")
 _ATTRIBUTE = re.compile(r"""([^\s/>=][^\s/>=]*)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s>"'][^\s>]*))?""")
 # In an attribute "&copy=1" is no reference, and "&copy;" and "&copy" before anything else are.
 _REFERENCE = re.compile(r"&(?:#\d+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z][A-Za-z0-9]*(?:;|(?![=A-Za-z0-9])))")
-RIGHTS_NAMES = ("robots", "googlebot", "tdm-reservation", "tdm-policy", "license", "dc.rights", "dcterms.license")
+RIGHTS_NAMES = (
+    "robots", "googlebot", "ccbot", "gptbot", "tdm-reservation", "tdm-policy", "license",
+    "dc.rights", "dc:rights", "dcterms.license", "dcterms:license", "dcterms.rights", "dcterms:rights",
+)  # fmt: skip
 
 
 @final
@@ -136,6 +139,9 @@ def _read(told: _Elements, url: str | None) -> PageMetadata:
     for element in told.license:
         if target := element.get("href", "")[:_MAX_VALUE].strip():
             meta.append(("license", target))
+    for text in told.json:
+        if '"license"' in text and (stated := _license(text)):
+            meta.append(("license", stated))
     language = told.root.get("lang") or told.root.get("xml:lang") or named.get("content-language", "")
     language = language.split(",")[0].strip().lower()[:35]
     title = " ".join((told.title or named.get("og:title", "")).split())[:_MAX_TITLE]
@@ -180,7 +186,7 @@ def _published(told: _Elements, named: Mapping[str, str]) -> str | None:
             return found
     for text in told.json:
         try:
-            found = _iso_date(str(_date_published(json.loads(text[:100_000]))))
+            found = _iso_date(str(_first(json.loads(text[:100_000]), "datePublished")))
         except (ValueError, RecursionError):
             continue
         if found:
@@ -188,11 +194,23 @@ def _published(told: _Elements, named: Mapping[str, str]) -> str | None:
     return _iso_date(told.time.get("datetime", ""))
 
 
-def _date_published(value: Any) -> Any:
+def _license(text: str) -> str | None:
+    """``license`` of the first thing in JSON-LD that has one: an address, or an object with one."""
+    try:
+        value = _first(json.loads(text[:100_000]), "license")
+    except (ValueError, RecursionError):
+        return None
+    value = value[0] if isinstance(value, list) and value else value
+    value = value.get("@id") or value.get("url") if isinstance(value, dict) else value
+    return value[:_MAX_VALUE].strip() if isinstance(value, str) else None
+
+
+def _first(value: Any, name: str) -> Any:
+    """The member of this name of an object, of its ``@graph``, or of the first list entry that has one."""
     if isinstance(value, dict):
-        return value.get("datePublished") or _date_published(value.get("@graph"))
+        return value.get(name) or _first(value.get("@graph"), name)
     if isinstance(value, list):
-        return next((found for inner in value[:50] if (found := _date_published(inner))), None)
+        return next((found for inner in value[:50] if (found := _first(inner, name))), None)
     return None
 
 

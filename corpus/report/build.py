@@ -55,7 +55,8 @@ def build(
         "scripts": _compared(read, kept, "script"),
         "charsets": _compared(read, kept, "charset_source"),
         "sources": _compared(read, kept, "source"),
-        "licenses": _compared(None, kept, "license"),
+        "licenses": _compared(read, kept, "license"),
+        "rights": _compared(read, kept, "rights"),
         "domains": list(domains),
         "clusters": dict(clusters),
         "facts": dict(facts),
@@ -89,10 +90,10 @@ def _bins(metrics: Metrics, name: str) -> list[int]:
     return metrics.histograms[name].tolist()
 
 
-def _compared(read: Metrics | None, kept: Metrics, name: str) -> list[dict[str, Any]]:
+def _compared(read: Metrics, kept: Metrics, name: str) -> list[dict[str, Any]]:
     """The most frequent values, with how many documents were read and kept; the rest as one."""
     kept_counts = kept.counter(name)
-    read_counts = read.counter(name) if read else kept_counts
+    read_counts = read.counter(name)
     order = sorted(read_counts, key=lambda key: (-read_counts[key], key))
     rows = [{"name": key, "read": read_counts[key], "kept": kept_counts[key]} for key in order[:_TOP]]
     if rest := order[_TOP:]:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from corpus import document, hashing
 from corpus.pii.redact import redact_text, redact_url
+from corpus.rights import stated_opt_outs
 
 EXCERPTS = 20  # of each reason
 EXCERPT_BYTES = 2000
@@ -70,8 +71,7 @@ class Metrics:
     def observe_kept(self, batch: pa.RecordBatch) -> None:
         """Documents as they are written: signals as one struct."""
         self._observe(batch, {name: pc.struct_field(batch["signals"], name) for name in self.histograms if name != LENGTH})
-        for name in ("split", "license"):
-            self._count(name, batch[name])
+        self._count("split", batch["split"])
         pii = [name for name in self.histograms if name.startswith("pii_")]
         for name in pii:
             values = pc.fill_null(pc.struct_field(batch["signals"], name), 0)
@@ -106,8 +106,9 @@ class Metrics:
     def _observe(self, batch: pa.RecordBatch, signals: Mapping[str, pa.Array]) -> None:
         lengths = pc.utf8_length(batch["text"])
         self.counter("totals").update({"documents": batch.num_rows, "characters": pc.sum(lengths).as_py() or 0})
-        for name in ("language", "script", "charset_source", "source"):
+        for name in ("language", "script", "charset_source", "source", "license"):
             self._count(name, batch[name])
+        self._count("rights", stated_opt_outs(batch["rights"]))
         for name, values in {LENGTH: lengths, **signals}.items():
             known = pc.drop_null(values).cast(pa.float64()).to_numpy(zero_copy_only=False)
             if len(known):

@@ -24,6 +24,7 @@ from corpus.sources.framing import GZIP_MAGIC, Frame, frames
 from corpus.sources.http import BadChunks, BadEncoding, TooLarge, decode_body
 from corpus.sources.source import InputFile, ReadLog, Source, Split
 from corpus.step import Reason
+from corpus.urls.site_files import rules_of, site_file
 
 STATUS = Reason("http:status", "the server's answer is not a success: the value is its status code")
 NOT_TEXT = Reason("http:not_text", "the payload is neither HTML nor plain text")
@@ -37,7 +38,7 @@ CUT_OFF = Reason("warc:cut_off", "the record ends elsewhere than its header says
 
 DOCUMENT_TYPES = ("response", "resource", "conversion")
 TEXT_TYPES = ("text/html", "application/xhtml+xml", "text/plain")
-HTTP_HEADERS = ("content-language", "x-robots-tag", "tdm-reservation", "tdm-policy", "link", "last-modified")
+HTTP_HEADERS = ("content-language", "x-robots-tag", "tdm-reservation", "tdm-policy", "content-usage", "link", "last-modified")
 _HEADERS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))
 _OTHER_ARCHIVES = (b"filedesc:", b"BZh", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"PK\x03\x04")  # ARC, bzip2, zstd, lz4, zip
 _ROWS = 512
@@ -55,7 +56,7 @@ class WarcSource(Source):
     batch_bytes: int = 16 * 2**20
     split_bytes: int = 128 * 2**20
 
-    adds = ("payload", "media_type", "http_charset", "http_headers")
+    adds = ("payload", "media_type", "http_charset", "http_headers", "site_rules")
     reasons = (STATUS, NOT_TEXT, NO_PAYLOAD, UNKNOWN_ENCODING, BROKEN_CHUNKING, BAD_HTTP, TRUNCATED, TOO_LARGE, CUT_OFF)
 
     def __post_init__(self) -> None:
@@ -105,7 +106,7 @@ class WarcSource(Source):
         if kind not in DOCUMENT_TYPES:
             log.records[f"warc:{kind if kind.isalpha() and len(kind) < 20 else 'unknown'}"] += 1
             return None
-        row: dict[str, Any] = {"payload": None, "media_type": None, "http_charset": None, "http_headers": [], "fault": None}
+        row: dict[str, Any] = {"payload": None, "media_type": None, "http_charset": None, "http_headers": [], "fault": None, "status": None}
         if not frame.whole:
             row["fault"] = (CUT_OFF, None, None)
         elif frame.too_large:
@@ -121,6 +122,7 @@ class WarcSource(Source):
         row["date"] = parse_date(date)
         row["origin"] = {"input": file.input, "file": file.file, "offset": frame.offset, "record_id": record_id or None}
         row["source"], row["collection"] = self.name, self.collection or None
+        row["site_rules"] = rules_of(row["status"], row["payload"]) if site_file(url) else None
         if row["fault"]:
             row["payload"] = None
         return row
@@ -151,6 +153,7 @@ class WarcSource(Source):
             media_type = http.get("content-type", "")
             row["http_headers"] = [{"name": name, "value": http[name]} for name in HTTP_HEADERS if name in http]
             row["http_charset"] = _parameter(media_type, "charset")
+            row["status"] = status
             if not 200 <= status < 300:
                 row["fault"] = (STATUS, status, None)
                 return
@@ -227,6 +230,7 @@ def _batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in names}
     for name in ("media_type", "http_charset"):
         columns[name] = pa.array(columns[name], pa.string())
+    columns["site_rules"] = pa.array([row["site_rules"] for row in rows], pa.string())
     columns["payload"] = _joined_payloads([row["payload"] for row in rows])
     columns["http_headers"] = pa.array([row["http_headers"] for row in rows], _HEADERS)
     return document.new_batch(**columns, failed=failed)

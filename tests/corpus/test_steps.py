@@ -26,7 +26,7 @@ from corpus.quality.fineweb import FinewebQuality
 from corpus.quality.gopher import GopherQuality
 from corpus.quality.repetition import GopherRepetition
 from corpus.quality.training import area_under_roc, read_examples, train_classifier
-from corpus.rights import ReadRights, license_of
+from corpus.rights import ReadRights, license_of, stated_opt_outs
 from corpus.step import DocumentStep
 from corpus.toxicity.classifier import ToxicityClassifier
 from corpus.toxicity.wordlist import ToxicWords
@@ -298,6 +298,31 @@ def test_rights(headers: list[tuple[str, str]], meta: str, expected: list[str]) 
     extracted = ExtractHtml()(pages(body, headers=headers))
     assert reasons(ReadRights()(extracted)) == [expected]
     assert reasons(ReadRights(obey_noindex=False, obey_noai=False, obey_tdm=False)(extracted)) == [[]]
+
+
+def test_usage_preferences_in_a_header() -> None:
+    body = f"<html><head><meta name=tdm-reservation content=1></head><body><p>{PROSE}</p></body></html>".encode()
+    extracted = ExtractHtml()(pages(body, headers=[("content-usage", "train-ai=n, search=y;q=1, odd=3")]))
+    read = ReadRights(obey_aipref=True)(extracted)
+    assert reasons(read) == [["rights:tdm_reserved", "rights:aipref"]]
+    assert reasons(ReadRights()(extracted)) == [["rights:tdm_reserved"]]
+    assert read["rights"][0].as_py()["content_usage"] == ["search=y", "train-ai=n"]
+    assert sorted(stated_opt_outs(read["rights"]).to_pylist()) == ["tdm-reservation=1", "train-ai=n"]
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        '<script type=\'application/ld+json\'>{"@graph": [{"license": {"@id": "https://creativecommons.org/licenses/by/4.0/"}}]}</script>',
+        '<script type=\'application/ld+json\'>[{}, {"license": ["http://creativecommons.org/licenses/by/4.0"]}]</script>',
+        "<meta property='dc:rights' content='CC, https://creativecommons.org/licenses/by/4.0/'>",
+        "<meta name='DCTERMS.rights' content='CC-BY-4.0'>",
+    ],
+)
+def test_licences_in_a_page(markup: str) -> None:
+    body = f"<html><head>{markup}</head><body><p>{PROSE}</p></body></html>".encode()
+    for engine in ("hybrid", "resiliparse"):
+        assert ReadRights()(ExtractHtml(engine=engine)(pages(body)))["license"].to_pylist() == ["CC-BY-4.0"]  # type: ignore[arg-type]
 
 
 def test_licences() -> None:
