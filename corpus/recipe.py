@@ -343,8 +343,7 @@ def _plain(value: Any) -> Any:
 def _check_order(recipe: Recipe) -> None:
     """Each step finds the columns that it reads, and no two steps measure under one name."""
     available = set(document.WORKING)
-    if recipe.sources:
-        available |= set.intersection(*(set(source.adds) for source in recipe.sources))
+    available |= {column for source in recipe.sources for column in source.adds}  # nulls in the batches of the other sources
     makers = _makers()
     for at, step in enumerate(recipe.steps):
         where = f"steps[{at}] {step_name(type(step))}"

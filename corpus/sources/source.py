@@ -77,7 +77,7 @@ class ReadLog:
 class Source(ABC):
     """Frozen, keyword-only dataclasses, like steps: fields are settings, ``read`` is a function of the split."""
 
-    adds: ClassVar[tuple[str, ...]] = ()  # transient columns of its batches
+    adds: ClassVar[tuple[str, ...]] = ()  # transient columns of its batches, of those that document.PAGE names
     reasons: ClassVar[tuple[Reason, ...]] = ()
 
     @abstractmethod
