@@ -34,6 +34,7 @@ BUILT_IN: dict[str, str] = {
     "warc": "corpus.sources.warc:WarcSource",
     "jsonl": "corpus.sources.tables:JsonlSource",
     "parquet": "corpus.sources.tables:ParquetSource",
+    "wikipedia": "corpus.sources.wikipedia:WikipediaSource",
     "block_urls": "corpus.urls.blocklist:BlockUrls",
     "extract_html": "corpus.extraction.html:ExtractHtml",
     "read_rights": "corpus.rights:ReadRights",

@@ -21,6 +21,7 @@ from fastwarc.stream_io import ZstdReader
 from corpus import document, hashing
 from corpus.errors import InputError
 from corpus.sources.framing import GZIP_MAGIC
+from corpus.sources.gunzip import Gunzip
 from corpus.sources.source import Damage, InputFile, ReadLog, Source, Split
 from corpus.sources.warc import parse_date
 from corpus.step import Reason
@@ -91,7 +92,7 @@ class JsonlSource(Source):
         magic = stream.read(4)
         stream.seek(0)
         is_gzip, is_zstd = magic.startswith(GZIP_MAGIC), magic == _ZSTD_MAGIC
-        reader = _Gunzip(stream) if is_gzip else pa.CompressedInputStream(stream, "zstd") if is_zstd else stream
+        reader = Gunzip(stream) if is_gzip else pa.CompressedInputStream(stream, "zstd") if is_zstd else stream
         end = 2**62 if is_gzip or is_zstd else split.end
         at = 0
         if split.start > 0:  # the line that crosses into the split belongs to the one before
@@ -193,55 +194,6 @@ class ParquetSource(Source):
             return pq.ParquetFile(file.place.open(), pre_buffer=False)
         except (pa.ArrowException, OSError):
             return None
-
-
-@final
-class _Gunzip:
-    """Reads gzip members one after another, and gives out all that was decoded before it raises OSError for damage."""
-
-    def __init__(self, stream: IO[bytes]):
-        self.stream = stream
-        self.waiting = b""
-        self.member: Any = None
-        self.fault = ""
-
-    def read(self, size: int) -> bytes:
-        out = b""
-        while not out and not self.fault:
-            self.waiting = self.waiting or self.stream.read(_BLOCK)
-            if not self.waiting:
-                if self.member is None:
-                    return b""
-                self.fault = "cut off"
-            elif self.member is None:
-                self.waiting = self.waiting.lstrip(b"\0")  # some writers pad
-                self.member = zlib.decompressobj(31) if self.waiting else None
-            else:
-                out = self._decoded(size)
-        if not out:
-            raise OSError(self.fault)
-        return out
-
-    def _decoded(self, size: int) -> bytes:
-        before = self.member.copy()
-        try:
-            out = self.member.decompress(self.waiting, size)
-        except zlib.error as error:
-            self.fault = str(error)
-            return _until_damage(before, self.waiting)
-        self.waiting = self.member.unused_data if self.member.eof else self.member.unconsumed_tail
-        self.member = None if self.member.eof else self.member
-        return out
-
-
-def _until_damage(decoder: Any, data: bytes) -> bytes:
-    out = bytearray()
-    try:
-        for byte in data:
-            out += decoder.decompress(bytes([byte]))
-    except zlib.error:
-        pass
-    return bytes(out)
 
 
 @final
