@@ -35,6 +35,7 @@ BUILT_IN: dict[str, str] = {
     "jsonl": "corpus.sources.tables:JsonlSource",
     "parquet": "corpus.sources.tables:ParquetSource",
     "wikipedia": "corpus.sources.wikipedia:WikipediaSource",
+    "arxiv": "corpus.sources.arxiv:ArxivSource",
     "block_urls": "corpus.urls.blocklist:BlockUrls",
     "extract_html": "corpus.extraction.html:ExtractHtml",
     "read_rights": "corpus.rights:ReadRights",
@@ -113,7 +114,7 @@ class Recipe:
 
     def assets(self) -> list[str]:
         """Paths of the user's files that the result depends on."""
-        parts: list[DocumentStep | CorpusStep] = [*self.steps, *self.corpus]
+        parts: list[Source | DocumentStep | CorpusStep] = [*self.sources, *self.steps, *self.corpus]
         return [path for part in parts for path in part.assets()]
 
     def to_data(self) -> dict[str, Any]:

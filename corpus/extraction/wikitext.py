@@ -20,11 +20,28 @@ _MARK = "\x7f"  # what stands in for a formula until the markup is gone; MediaWi
 _TAG = re.compile(r"<!--|<(/?)([a-zA-Z][a-zA-Z0-9]{0,19})\b([^<>]{0,1000}?)(/?)>")
 _ANY_TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]{0,19})\b[^<>]{0,1000}>")
 _DROPPED = frozenset(
-    "ref references gallery timeline score imagemap hiero graph mapframe maplink inputbox categorytree includeonly indicator".split()
+    [
+        "ref",
+        "references",
+        "gallery",
+        "timeline",
+        "score",
+        "imagemap",
+        "hiero",
+        "graph",
+        "mapframe",
+        "maplink",
+        "inputbox",
+        "categorytree",
+        "includeonly",
+        "indicator",
+    ]
 )
 _FORMULA = frozenset(("math", "chem", "ce"))
 _VERBATIM = frozenset(("nowiki", "pre", "syntaxhighlight", "source"))
-_BREAKS = frozenset("br p div blockquote li ul ol dl dd dt td tr th table center hr poem section".split())
+_BREAKS = frozenset(
+    ["br", "p", "div", "blockquote", "li", "ul", "ol", "dl", "dd", "dt", "td", "tr", "th", "table", "center", "hr", "poem", "section"]
+)
 _NESTING = re.compile(r"^[ :*]{0,20}\{\||^[ ]{0,20}\|\}(?!\})|\{\{|\}\}|\[\[|\]\]|\|", re.MULTILINE)
 _CLOSES = {"}}": "{{", "]]": "[[", "|}": "{|"}
 _EXTERNAL = re.compile(r"\[(?:[a-z]{2,10}:)?//[^\s\[\]<>]{1,1000}[ \t]*([^\[\]\n]{0,1000})\]")

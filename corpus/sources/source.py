@@ -80,6 +80,10 @@ class Source(ABC):
     adds: ClassVar[tuple[str, ...]] = ()  # transient columns of its batches, of those that document.PAGE names
     reasons: ClassVar[tuple[Reason, ...]] = ()
 
+    def assets(self) -> tuple[str, ...]:
+        """Paths of the user's files, beside the inputs, that the result depends on; their digests go into the manifest."""
+        return ()
+
     @abstractmethod
     def accepts(self, file: InputFile, head: bytes) -> bool:
         """Is this file ours to read? ``head`` is its first 4096 bytes or fewer. Decided by content first, name second."""

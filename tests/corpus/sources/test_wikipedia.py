@@ -93,7 +93,7 @@ def test_each_reason(tmp_path: Path) -> None:
     path = tmp_path / "a.xml"
     path.write_bytes(HEAD + b"".join(pages))
     rows, _ = read(path, WikipediaSource(max_page_bytes=3000))
-    reasons = "other_namespace redirect redirect disambiguation list not_wikitext no_text too_large".split()
+    reasons = ["other_namespace", "redirect", "redirect", "disambiguation", "list", "not_wikitext", "no_text", "too_large"]
     assert outcomes(rows) == [*(f"wiki:{reason}" for reason in reasons), "ok", "wiki:cut_off"]
     assert rows[0]["failed"][0]["value"] == 10
     kept, _ = read(path, WikipediaSource(keep_lists=True))
