@@ -131,6 +131,13 @@ def ledger_schema() -> pa.Schema:
     return pa.schema(list(LEDGER))
 
 
+# Transient columns that a source of web archives adds. Batches of other sources have none of them: the fused pass gives them nulls.
+PAGE: dict[str, pa.DataType] = {
+    "payload": pa.binary(),
+    "media_type": pa.string(),
+    "http_charset": pa.string(),
+    "http_headers": pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())])),
+}
 STALE_WITH_TEXT = ("words", "lines", "person_spans")  # transient columns of offsets into the text
 
 

@@ -34,6 +34,11 @@ BUILT_IN: dict[str, str] = {
     "warc": "corpus.sources.warc:WarcSource",
     "jsonl": "corpus.sources.tables:JsonlSource",
     "parquet": "corpus.sources.tables:ParquetSource",
+    "wikipedia": "corpus.sources.wikipedia:WikipediaSource",
+    "arxiv": "corpus.sources.arxiv:ArxivSource",
+    "github": "corpus.sources.github:GithubSource",
+    "code_parquet": "corpus.sources.github:CodeParquetSource",
+    "books": "corpus.sources.books:BooksSource",
     "leave_out": "corpus.urls.tombstones:LeaveOut",
     "block_urls": "corpus.urls.blocklist:BlockUrls",
     "extract_html": "corpus.extraction.html:ExtractHtml",
@@ -50,6 +55,8 @@ BUILT_IN: dict[str, str] = {
     "refinedweb_lines": "corpus.quality.refinedweb:RefinedwebLines",
     "curator_quality": "corpus.quality.curator:CuratorQuality",
     "roots_quality": "corpus.quality.roots:RootsQuality",
+    "code_kind": "corpus.quality.code:CodeKind",
+    "code_quality": "corpus.quality.code:CodeQuality",
     "quality_classifier": "corpus.quality.classifier:QualityClassifier",
     "toxic_words": "corpus.toxicity.wordlist:ToxicWords",
     "toxicity_classifier": "corpus.toxicity.classifier:ToxicityClassifier",
@@ -114,7 +121,7 @@ class Recipe:
 
     def assets(self) -> list[str]:
         """Paths of the user's files that the result depends on."""
-        parts: list[DocumentStep | CorpusStep] = [*self.steps, *self.corpus]
+        parts: list[Source | DocumentStep | CorpusStep] = [*self.sources, *self.steps, *self.corpus]
         return [path for part in parts for path in part.assets()]
 
     def to_data(self) -> dict[str, Any]:
@@ -345,8 +352,7 @@ def _plain(value: Any) -> Any:
 def _check_order(recipe: Recipe) -> None:
     """Each step finds the columns that it reads, and no two steps measure under one name."""
     available = set(document.WORKING)
-    if recipe.sources:
-        available |= set.intersection(*(set(source.adds) for source in recipe.sources))
+    available |= {column for source in recipe.sources for column in source.adds}  # nulls in the batches of the other sources
     makers = _makers()
     parts: list[Source | DocumentStep] = [*recipe.sources, *recipe.steps]
     for at, step in enumerate(recipe.steps):

@@ -39,8 +39,8 @@ _KNOWN_WITH_COLON = ("max-snippet", "max-image-preview", "max-video-preview", "u
 class ReadRights(DocumentStep):
     """Sets ``rights`` and ``license``; rejects what a page does not allow, each rule by its own switch.
 
-    Directives for one agent count where it is among ``agents``; those for all always do. A batch without headers and
-    ``meta`` (from a table) stays as it is: such a source fills the columns itself.
+    Directives for one agent count where it is among ``agents``; those for all always do. A row without headers and
+    ``meta`` (from a table, a book) stays as it is: such a source fills the columns itself.
     """
 
     obey_noindex: bool = True
@@ -63,8 +63,10 @@ class ReadRights(DocumentStep):
             {"robots": sorted(robots), "tdm_reserved": tdm, "tdm_policy": policy, "content_usage": stated}
             for (robots, tdm, policy, _), (stated, _) in zip(read, usage, strict=True)
         ]
-        batch = document.with_column(batch, "rights", rights)
-        batch = document.with_column(batch, "license", [license_id for _, _, _, license_id in read])
+        is_page = pc.or_(pc.is_valid(batch["http_headers"]), pc.is_valid(batch["meta"]))
+        found = {"rights": rights, "license": [license_id for _, _, _, license_id in read]}
+        for column, values in found.items():
+            batch = document.with_column(batch, column, pc.if_else(is_page, pa.array(values, document.WORKING[column]), batch[column]))
         name = step_name(type(self))
         for is_on, reason, refused in (
             (self.obey_noindex, NOINDEX, [bool(robots & {"noindex", "none"}) for robots, _, _, _ in read]),

@@ -245,6 +245,9 @@ class FusedPass:
             if not len(batch):
                 return
             started = time.perf_counter()
+            for column in step.reads:
+                if column in document.PAGE and column not in batch.schema.names:
+                    batch = document.with_column(batch, column, pa.nulls(len(batch), document.PAGE[column]))
             batch = step(batch)
             name = step_name(type(step))
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started

@@ -77,8 +77,12 @@ class ReadLog:
 class Source(ABC):
     """Frozen, keyword-only dataclasses, like steps: fields are settings, ``read`` is a function of the split."""
 
-    adds: ClassVar[tuple[str, ...]] = ()  # transient columns of its batches
+    adds: ClassVar[tuple[str, ...]] = ()  # transient columns of its batches, of those that document.PAGE names
     reasons: ClassVar[tuple[Reason, ...]] = ()
+
+    def assets(self) -> tuple[str, ...]:
+        """Paths of the user's files, beside the inputs, that the result depends on; their digests go into the manifest."""
+        return ()
 
     @abstractmethod
     def accepts(self, file: InputFile, head: bytes) -> bool:

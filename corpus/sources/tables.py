@@ -21,6 +21,7 @@ from fastwarc.stream_io import ZstdReader
 from corpus import document, hashing
 from corpus.errors import InputError
 from corpus.sources.framing import GZIP_MAGIC
+from corpus.sources.gunzip import Gunzip
 from corpus.sources.source import Damage, InputFile, ReadLog, Source, Split
 from corpus.sources.warc import parse_date
 from corpus.step import Reason
@@ -91,7 +92,7 @@ class JsonlSource(Source):
         magic = stream.read(4)
         stream.seek(0)
         is_gzip, is_zstd = magic.startswith(GZIP_MAGIC), magic == _ZSTD_MAGIC
-        reader = _Gunzip(stream) if is_gzip else pa.CompressedInputStream(stream, "zstd") if is_zstd else stream
+        reader = Gunzip(stream) if is_gzip else pa.CompressedInputStream(stream, "zstd") if is_zstd else stream
         end = 2**62 if is_gzip or is_zstd else split.end
         at = 0
         if split.start > 0:  # the line that crosses into the split belongs to the one before
@@ -154,33 +155,24 @@ class ParquetSource(Source):
         return head.startswith(_PARQUET_MAGIC)
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
-        parquet = self._open(file)
-        groups = parquet.metadata.num_row_groups if parquet else 0
-        return [(at, min(at + self.row_groups_a_split, groups)) for at in range(0, max(1, groups), self.row_groups_a_split)]
+        return parquet_splits(file, self.row_groups_a_split)
 
     def read(self, split: Split, log: ReadLog) -> Iterator[pa.RecordBatch]:
         """``start`` and ``end`` of the split are numbers of row groups; ``offset`` of a document is the number of its row."""
-        parquet = self._open(split.file)
-        if parquet is None:  # its footer says where everything lies: without it nothing is found
-            log.damages.append(Damage(split.file.file, 0, split.file.size_bytes, "parquet:no_footer"))
-            return
         wanted = (self.text_field, self.key_field, self.url_field, self.title_field, self.date_field, "license", "labels")
-        columns = [name for name in wanted if name in parquet.schema_arrow.names]
-        if self.text_field not in columns:
+        parquet = open_parquet(split.file)
+        if parquet is not None and self.text_field not in parquet.schema_arrow.names:
             there = ", ".join(parquet.schema_arrow.names[:20])
             hint = f"it has {there}; set parquet.text_field to the one with the text"
             raise InputError(f"no column {self.text_field!r}", where=split.file.uri, hint=hint)
-        sizes = [parquet.metadata.row_group(group).num_rows for group in range(parquet.metadata.num_row_groups)]
-        for group in range(split.start, split.end):
-            told = parquet.metadata.row_group(group)
-            first, lost = sum(sizes[:group]), sum(told.column(at).total_compressed_size for at in range(told.num_columns))
-            log.read_bytes += told.total_byte_size
-            try:
-                for batch in parquet.iter_batches(batch_size=_ROWS, row_groups=[group], columns=columns):
-                    yield _batch([self._row(first + at, fields, split.file) for at, fields in enumerate(batch.to_pylist())])
-                    first += batch.num_rows
-            except (pa.ArrowException, OSError):  # what came of the group before stays
-                log.damages.append(Damage(split.file.file, told.column(0).data_page_offset, lost, "parquet:corrupt_row_group"))
+        rows: list[dict[str, Any]] = []
+        for number, fields in parquet_rows(split, wanted, log):
+            rows.append(self._row(number, fields, split.file))
+            if len(rows) == _ROWS:
+                yield _batch(rows)
+                rows = []
+        if rows:
+            yield _batch(rows)
 
     def _row(self, number: int, fields: dict[str, Any], file: InputFile) -> dict[str, Any]:
         told = {
@@ -188,60 +180,40 @@ class ParquetSource(Source):
         }
         return _table_row(self, file, number, fields.get(self.text_field), fields.get(self.key_field), fields, told, None)
 
-    def _open(self, file: InputFile) -> pq.ParquetFile | None:
-        try:
-            return pq.ParquetFile(file.place.open(), pre_buffer=False)
-        except (pa.ArrowException, OSError):
-            return None
 
-
-@final
-class _Gunzip:
-    """Reads gzip members one after another, and gives out all that was decoded before it raises OSError for damage."""
-
-    def __init__(self, stream: IO[bytes]):
-        self.stream = stream
-        self.waiting = b""
-        self.member: Any = None
-        self.fault = ""
-
-    def read(self, size: int) -> bytes:
-        out = b""
-        while not out and not self.fault:
-            self.waiting = self.waiting or self.stream.read(_BLOCK)
-            if not self.waiting:
-                if self.member is None:
-                    return b""
-                self.fault = "cut off"
-            elif self.member is None:
-                self.waiting = self.waiting.lstrip(b"\0")  # some writers pad
-                self.member = zlib.decompressobj(31) if self.waiting else None
-            else:
-                out = self._decoded(size)
-        if not out:
-            raise OSError(self.fault)
-        return out
-
-    def _decoded(self, size: int) -> bytes:
-        before = self.member.copy()
-        try:
-            out = self.member.decompress(self.waiting, size)
-        except zlib.error as error:
-            self.fault = str(error)
-            return _until_damage(before, self.waiting)
-        self.waiting = self.member.unused_data if self.member.eof else self.member.unconsumed_tail
-        self.member = None if self.member.eof else self.member
-        return out
-
-
-def _until_damage(decoder: Any, data: bytes) -> bytes:
-    out = bytearray()
+def open_parquet(file: InputFile) -> pq.ParquetFile | None:
+    """None where it cannot be read: its footer says where everything lies."""
     try:
-        for byte in data:
-            out += decoder.decompress(bytes([byte]))
-    except zlib.error:
-        pass
-    return bytes(out)
+        return pq.ParquetFile(file.place.open(), pre_buffer=False)
+    except (pa.ArrowException, OSError):
+        return None
+
+
+def parquet_splits(file: InputFile, row_groups: int) -> list[tuple[int, int]]:
+    """Ranges of row groups."""
+    parquet = open_parquet(file)
+    groups = parquet.metadata.num_row_groups if parquet else 0
+    return [(at, min(at + row_groups, groups)) for at in range(0, max(1, groups), row_groups)]
+
+
+def parquet_rows(split: Split, wanted: tuple[str, ...], log: ReadLog, rows: int = _ROWS) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number of the row in the file, its fields) of the split's row groups; ``rows`` are decoded at once. Damage costs a row group."""
+    parquet = open_parquet(split.file)
+    if parquet is None:
+        log.damages.append(Damage(split.file.file, 0, split.file.size_bytes, "parquet:no_footer"))
+        return
+    columns = [name for name in wanted if name in parquet.schema_arrow.names]
+    sizes = [parquet.metadata.row_group(group).num_rows for group in range(parquet.metadata.num_row_groups)]
+    for group in range(split.start, split.end):
+        told = parquet.metadata.row_group(group)
+        first, lost = sum(sizes[:group]), sum(told.column(at).total_compressed_size for at in range(told.num_columns))
+        log.read_bytes += told.total_byte_size
+        try:
+            for batch in parquet.iter_batches(batch_size=rows, row_groups=[group], columns=columns):
+                yield from ((first + at, fields) for at, fields in enumerate(batch.to_pylist()))
+                first += batch.num_rows
+        except (pa.ArrowException, OSError):  # what came of the group before stays
+            log.damages.append(Damage(split.file.file, told.column(0).data_page_offset, lost, "parquet:corrupt_row_group"))
 
 
 @final

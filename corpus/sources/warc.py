@@ -39,7 +39,6 @@ CUT_OFF = Reason("warc:cut_off", "the record ends elsewhere than its header says
 DOCUMENT_TYPES = ("response", "resource", "conversion")
 TEXT_TYPES = ("text/html", "application/xhtml+xml", "text/plain")
 HTTP_HEADERS = ("content-language", "x-robots-tag", "tdm-reservation", "tdm-policy", "content-usage", "link", "last-modified")
-_HEADERS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))
 _OTHER_ARCHIVES = (b"filedesc:", b"BZh", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"PK\x03\x04")  # ARC, bzip2, zstd, lz4, zip
 _ROWS = 512
 _SNIFFED_BYTES = 4096
@@ -56,7 +55,7 @@ class WarcSource(Source):
     batch_bytes: int = 16 * 2**20
     split_bytes: int = 128 * 2**20
 
-    adds = ("payload", "media_type", "http_charset", "http_headers", "site_rules")
+    adds = (*document.PAGE, "site_rules")
     reasons = (STATUS, NOT_TEXT, NO_PAYLOAD, UNKNOWN_ENCODING, BROKEN_CHUNKING, BAD_HTTP, TRUNCATED, TOO_LARGE, CUT_OFF)
 
     def __post_init__(self) -> None:
@@ -229,8 +228,8 @@ def _batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
     names = ("id", "url", "date", "source", "collection", "origin", "media_type", "http_charset")
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in names}
     for name in ("media_type", "http_charset"):
-        columns[name] = pa.array(columns[name], pa.string())
+        columns[name] = pa.array(columns[name], document.PAGE[name])
     columns["site_rules"] = pa.array([row["site_rules"] for row in rows], pa.string())
     columns["payload"] = _joined_payloads([row["payload"] for row in rows])
-    columns["http_headers"] = pa.array([row["http_headers"] for row in rows], _HEADERS)
+    columns["http_headers"] = pa.array([row["http_headers"] for row in rows], document.PAGE["http_headers"])
     return document.new_batch(**columns, failed=failed)
