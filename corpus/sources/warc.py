@@ -1,16 +1,19 @@
-"""WARC files (1.0 and 1.1, plain or gzip): one row for each response, resource and conversion record.
+"""Web archives: WARC 1.0 and 1.1, WET, WAT, ARC 1 and 2; plain, gzip, bzip2, zstd or lz4, or in a WACZ. One row for each response, resource
+and conversion record.
 
 Framing through damage is ours (``framing``); the records are parsed by FastWARC, 3.5 µs each. A record that gives no text
-becomes a row with a reason; other records (requests, metadata, revisits) are counted by type.
+becomes a row with a reason; other records are counted by type. A revisit holds no text by definition (its page was met before, perhaps in
+another crawl): it is counted with its profile. WAT holds what was computed of the pages, links and titles, and no text: its records are
+counted as ``wat:metadata``.
 
     log = ReadLog()
     for batch in WarcSource().read(Split(file, 0, file.size_bytes), log): ...
 """
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any, final
 
 import numpy as np
@@ -20,9 +23,11 @@ from fastwarc.warc import WarcRecord
 from resiliparse.parse.encoding import detect_mime
 
 from corpus import document, hashing
-from corpus.sources.framing import GZIP_MAGIC, Frame, frames
+from corpus.sources.compression import CODECS, Blocks, is_skippable
+from corpus.sources.framing import Frame, after_skippable, frames
 from corpus.sources.http import BadChunks, BadEncoding, TooLarge, decode_body
 from corpus.sources.source import InputFile, ReadLog, Source, Split
+from corpus.sources.wacz import ZIP_MAGIC, wacz_frames
 from corpus.step import Reason
 from corpus.urls.site_files import rules_of, site_file
 
@@ -39,7 +44,8 @@ CUT_OFF = Reason("warc:cut_off", "the record ends elsewhere than its header says
 DOCUMENT_TYPES = ("response", "resource", "conversion")
 TEXT_TYPES = ("text/html", "application/xhtml+xml", "text/plain")
 HTTP_HEADERS = ("content-language", "x-robots-tag", "tdm-reservation", "tdm-policy", "content-usage", "link", "last-modified")
-_OTHER_ARCHIVES = (b"filedesc:", b"BZh", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18", b"PK\x03\x04")  # ARC, bzip2, zstd, lz4, zip
+_PROFILES = ("identical-payload-digest", "server-not-modified", "uri-agnostic-identical-payload-digest")
+_ENDINGS = tuple(f".{kind}{packed}" for kind in ("warc", "arc") for packed in ("", ".gz", ".bz2", ".zst", ".zstd", ".lz4"))
 _ROWS = 512
 _SNIFFED_BYTES = 4096
 
@@ -63,16 +69,13 @@ class WarcSource(Source):
             raise ValueError("max_record_bytes, batch_bytes and split_bytes must be at least 1")
 
     def accepts(self, file: InputFile, head: bytes) -> bool:
-        content = head
-        if head.startswith(GZIP_MAGIC):
-            try:
-                content = zlib.decompressobj(31).decompress(head, 64)
-            except zlib.error:
-                content = b""
-        if content.lstrip().startswith(b"WARC/"):
+        name = file.file.lower()
+        if head.startswith(ZIP_MAGIC):
+            return name.endswith(".wacz") or head[30:].startswith(b"archive/")
+        content = _decoded(head).lstrip()
+        if content.startswith((b"WARC/", b"filedesc:")):
             return True
-        named = file.file.endswith((".warc", ".warc.gz"))  # damaged at its head, or empty, it is still ours to account for
-        return named and not content.startswith(_OTHER_ARCHIVES)
+        return name.endswith(_ENDINGS)  # damaged at its head, or empty, it is still ours to account for
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
         starts = range(0, max(1, file.size_bytes), self.split_bytes)
@@ -82,7 +85,8 @@ class WarcSource(Source):
         rows: list[dict[str, Any]] = []
         held = 0
         with split.file.place.open() as stream:
-            for frame in frames(stream, split, self.max_record_bytes, log):
+            is_zip = stream.read(len(ZIP_MAGIC)) == ZIP_MAGIC
+            for frame in (wacz_frames if is_zip else frames)(stream, split, self.max_record_bytes, log):
                 row = self._row(frame, split.file, log)
                 if row:
                     rows.append(row)
@@ -103,7 +107,7 @@ class WarcSource(Source):
             return None
         kind = headers.get("warc-type", "unknown").strip().lower()
         if kind not in DOCUMENT_TYPES:
-            log.records[f"warc:{kind if kind.isalpha() and len(kind) < 20 else 'unknown'}"] += 1
+            log.records[_counted(kind, headers)] += 1
             return None
         row: dict[str, Any] = {"payload": None, "media_type": None, "http_charset": None, "http_headers": [], "fault": None, "status": None}
         if not frame.whole:
@@ -145,6 +149,8 @@ class WarcSource(Source):
         body = bytes(record.reader.read())
         if not is_http:
             media_type = headers.get("content-type", "")
+            if language := headers.get("warc-identified-content-language", "").strip():  # WET: nothing else says it
+                row["http_headers"] = [{"name": "content-language", "value": language}]
         elif status is None:
             row["fault"] = (BAD_HTTP, None, None)
             return
@@ -175,6 +181,24 @@ class WarcSource(Source):
                 row["fault"] = (NO_PAYLOAD, None, None)
             elif row["media_type"] not in TEXT_TYPES:
                 row["fault"] = (NOT_TEXT, None, None)
+
+
+def _decoded(head: bytes) -> bytes:
+    """The first bytes behind the compression, if 4096 bytes of the file are enough to tell."""
+    blocks = Blocks(BytesIO(head), len(head))
+    at = after_skippable(blocks, 0)
+    codec = next((each for each in CODECS if head.startswith(each.magic, at)), None)
+    return codec.head(blocks, at, b"", 64) if codec else head if not is_skippable(head[:4]) else b""
+
+
+def _counted(kind: str, headers: dict[str, str]) -> str:
+    """Under which name a record that is no document is counted."""
+    if kind == "metadata" and headers.get("content-type", "").lower().startswith("application/json"):
+        return "wat:metadata"
+    if kind == "revisit":
+        profile = headers.get("warc-profile", "").strip().rstrip("/").rpartition("/")[2]
+        return f"warc:revisit:{profile}" if profile in _PROFILES else "warc:revisit"
+    return f"warc:{kind if kind.isalpha() and len(kind) < 20 else 'unknown'}"
 
 
 def parse_date(text: str) -> datetime | None:

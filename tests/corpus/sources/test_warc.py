@@ -1,8 +1,6 @@
 """WARC reading against warcio, and through every kind of damage of which other readers die or fall silent."""
 
 import io
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -211,9 +209,9 @@ def test_a_flipped_byte_never_ends_the_reading(tmp_path: Path, position: int) ->
         ("noname", b"WARC/1.1\r\n", True),
         ("empty.warc.gz", b"", True),
         ("damaged.warc.gz", b"\0\0\0\0", True),
-        ("a.arc", b"filedesc://x", False),
-        ("a.warc.bz2", b"BZh91AY", False),
-        ("a.warc", b"\x28\xb5\x2f\xfd", False),
+        ("a.arc", b"filedesc://x", True),
+        ("a.warc.bz2", b"BZh91AY", True),
+        ("a.warc", b"\x28\xb5\x2f\xfd", True),
         ("a.cdx", b" CDX N b a", False),
         ("a.jsonl", b'{"text": 1}', False),
     ],
@@ -229,39 +227,3 @@ def test_ids_do_not_depend_on_where_the_file_lies(tmp_path: Path) -> None:
     other, _ = read(on_disk(tmp_path / "b", "z.warc.gz", content))
     assert [row["id"] for row in one] == [row["id"] for row in other]
     assert len({row["id"] for row in one}) == 10
-
-
-# Files in which warcio stops, or reads headers that are none; ours gives at least as many records.
-WARCIO_STOPS = ("AttributeError", "ArchiveLoadFailed")
-
-
-@pytest.mark.parametrize("folder", ["warc", "warc-edge"])
-def test_real_archives(shared_data: Callable[[str], Path], folder: str) -> None:
-    """No crash on any file; where warcio reads a file to its end, the same number of records."""
-    source, compared = WarcSource(), Counter[str]()
-    for path in sorted(shared_data(folder).rglob("*")):
-        if not path.is_file():
-            continue
-        file = InputFile(0, path.name, str(path), path.stat().st_size)
-        if not source.accepts(file, path.read_bytes()[:4096]):
-            continue
-        rows, log = read(file)
-        ours = len(rows) + sum(log.records.values())
-        theirs, stopped = 0, ""
-        try:
-            with path.open("rb") as stream:
-                for record in ArchiveIterator(stream):
-                    record.content_stream().read()
-                    theirs += 1
-        except Exception as error:
-            stopped = type(error).__name__
-        if stopped:
-            assert stopped in WARCIO_STOPS or log.damages, (path.name, stopped)
-            compared["warcio stopped"] += 1
-        elif log.damages:
-            assert ours >= theirs - len(log.damages), path.name
-            compared["damaged"] += 1
-        else:
-            assert ours == theirs, path.name
-            compared["equal"] += 1
-    assert compared["equal"] >= 25, compared
