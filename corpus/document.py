@@ -67,8 +67,10 @@ AFTER_SIGNALS: tuple[tuple[str, pa.DataType], ...] = (
     ("cluster_size", pa.int64()),
     ("split", pa.string()),  # train, validation, test
 )
-# One more, in the documents of a mixture only: how often each is to be read in training.
+# Two more, each in the documents of some recipes only. Of a mixture: how often each is to be read in training.
 REPEATS = ("repeats", pa.int32())
+# Where set steps cut texts: which bytes [start0, end0, start1, …] each step took from the text as it found it, in the order of the steps.
+CUTS = ("cuts", pa.list_(pa.struct([pa.field("step", pa.string()), pa.field("spans", pa.list_(pa.int32()))])))
 
 # What every batch of the fused pass has: the document's columns that one document alone can fill, and its faults.
 WORKING: dict[str, pa.DataType] = {**dict(BEFORE_SIGNALS), "signature": pa.binary(), "text_digest": pa.binary(), "failed": FAILED}
@@ -98,8 +100,9 @@ FACTS: tuple[tuple[str, pa.DataType], ...] = (
     ("cluster_size", pa.int64()),
     ("split", pa.string()),
     REPEATS,
+    CUTS,
 )
-DECIDED = ("cluster_id", "cluster_size", "split", REPEATS[0])  # columns of a document that the set steps fill
+DECIDED = ("cluster_id", "cluster_size", "split", REPEATS[0], CUTS[0])  # columns of a document that the set steps fill
 
 # index/*.parquet: what later crawls are deduplicated against. One row a document that deduplication saw, but for exact copies.
 INDEX: tuple[tuple[str, pa.DataType], ...] = (
@@ -112,10 +115,12 @@ INDEX: tuple[tuple[str, pa.DataType], ...] = (
 KEPT = "kept"
 
 
-def schema(signals: Mapping[str, pa.DataType], *, mixed: bool = False) -> pa.Schema:
-    """The schema of ``documents/*.parquet`` for a recipe that measures ``signals`` (name -> type); ``mixed``: with ``repeats``."""
+def schema(signals: Mapping[str, pa.DataType], *, mixed: bool = False, cut: bool = False) -> pa.Schema:
+    """The schema of ``documents/*.parquet`` for a recipe that measures ``signals`` (name -> type); ``mixed``: with ``repeats``;
+    ``cut``: with ``cuts``.
+    """
     struct = pa.struct([pa.field(name, signals[name]) for name in signals])
-    return pa.schema([*BEFORE_SIGNALS, ("signals", struct), *AFTER_SIGNALS, *([REPEATS] if mixed else [])])
+    return pa.schema([*BEFORE_SIGNALS, ("signals", struct), *AFTER_SIGNALS, *([REPEATS] if mixed else []), *([CUTS] if cut else [])])
 
 
 def ledger_schema() -> pa.Schema:
