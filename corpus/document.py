@@ -71,6 +71,8 @@ AFTER_SIGNALS: tuple[tuple[str, pa.DataType], ...] = (
 # Columns of the documents of those recipes only that have a corpus step which fills them (``CorpusStep.fills``).
 REPEATS = ("repeats", pa.int32())  # of a mixture: how often each is to be read in training
 SITE_OPT_OUTS = ("site_opt_outs", pa.list_(pa.string()))  # what the files of its site refuse: robots:gptbot, aipref, …
+# Where set steps cut texts: which bytes [start0, end0, start1, …] each step took from the text as it found it, in the order of the steps.
+CUTS = ("cuts", pa.list_(pa.struct([pa.field("step", pa.string()), pa.field("spans", pa.list_(pa.int32()))])))
 
 # What every batch of the fused pass has: the document's columns that one document alone can fill, and its faults.
 WORKING: dict[str, pa.DataType] = {**dict(BEFORE_SIGNALS), "signature": pa.binary(), "text_digest": pa.binary(), "failed": FAILED}
@@ -102,8 +104,9 @@ FACTS: tuple[tuple[str, pa.DataType], ...] = (
     REPEATS,
     ("site_rules", pa.string()),  # the text of a robots.txt, ai.txt or tdmrep.json, "" where it was not found; null for pages
     SITE_OPT_OUTS,
+    CUTS,
 )
-DECIDED = ("cluster_id", "cluster_size", "split", REPEATS[0], SITE_OPT_OUTS[0])  # columns of a document that the set steps fill
+DECIDED = ("cluster_id", "cluster_size", "split", REPEATS[0], SITE_OPT_OUTS[0], CUTS[0])  # columns of a document that the set steps fill
 
 # index/*.parquet: what later crawls are deduplicated against. One row a document that deduplication saw, but for exact copies.
 INDEX: tuple[tuple[str, pa.DataType], ...] = (
@@ -121,9 +124,8 @@ def schema(signals: Mapping[str, pa.DataType], *, fills: Collection[str] = ()) -
     some recipes have.
     """
     struct = pa.struct([pa.field(name, signals[name]) for name in signals])
-    return pa.schema(
-        [*BEFORE_SIGNALS, ("signals", struct), *AFTER_SIGNALS, *(each for each in (REPEATS, SITE_OPT_OUTS) if each[0] in fills)]
-    )
+    filled = [each for each in (REPEATS, SITE_OPT_OUTS, CUTS) if each[0] in fills]
+    return pa.schema([*BEFORE_SIGNALS, ("signals", struct), *AFTER_SIGNALS, *filled])
 
 
 def ledger_schema() -> pa.Schema:

@@ -17,7 +17,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self, final
 
 import xxhash
@@ -25,6 +25,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from corpus import document, manifest, publish
+from corpus.cutting import cut_texts
 from corpus.dedup.exact import SameRecord
 from corpus.errors import InputError, ResumeError
 from corpus.reading import Reading, examine_inputs, read_splits
@@ -183,6 +184,8 @@ def _decide(recipe: Recipe, work: Work, reading: Reading, clock: Clock) -> tuple
         with clock.stage(name, "on the ledger, with Spark"):
             table = work.materialise(f"{number:02d}-{name}", _applied(step, table, parts))
             facts[name] = {**step.facts(), **step.findings(parts)}
+            if document.CUTS[0] in step.fills:
+                work = replace(work, texts=cut_texts(reading.texts(work.spark), table))
     return table.withColumn("outcome", F.coalesce("outcome", F.lit(document.KEPT))), {name: told for name, told in facts.items() if told}
 
 

@@ -26,6 +26,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from corpus import document, manifest
+from corpus.cutting import cut
 from corpus.dedup.earlier import INDEX
 from corpus.dedup.exact import EXACT, SAME_RECORD, SameRecord
 from corpus.fused import CRASHED, peak_memory_bytes
@@ -196,7 +197,7 @@ def _write_documents(content: Content, outcomes: dict[str, dict[str, int]], fold
 
 
 def _decided_texts(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Rows sorted so that a decision comes right before its text -> the texts that have one, with its columns."""
+    """Rows sorted so that a decision comes right before its text -> the texts that have one, with its columns and without its cuts."""
     last: pa.RecordBatch | None = None
     for batch in batches:
         rows = pa.concat_batches([last, batch]) if last else batch
@@ -213,7 +214,7 @@ def _decided_texts(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch
         for name in document.DECIDED:
             taken = taken.set_column(taken.schema.get_field_index(name), name, rows[name].take(before))
         if len(at):
-            yield taken
+            yield cut(taken)
 
 
 def _write_ledger(content: Content) -> list[Shard]:

@@ -68,6 +68,8 @@ BUILT_IN: dict[str, str] = {
     "url_duplicates": "corpus.dedup.urls:UrlDuplicates",
     "exact_duplicates": "corpus.dedup.exact:ExactDuplicates",
     "near_duplicates": "corpus.dedup.minhash:NearDuplicates",
+    "dedup_lines": "corpus.dedup.lines:DedupLines",
+    "dedup_substrings": "corpus.dedup.substrings:DedupSubstrings",
     "cap_hosts": "corpus.urls.hosts:CapHosts",
     "site_rights": "corpus.urls.site_rights:SiteRights",
     "split_by_cluster": "corpus.splits:SplitByCluster",
@@ -369,7 +371,13 @@ def _check_order(recipe: Recipe) -> None:
     twice = sorted({name for name in names if names.count(name) > 1 and not _is_remeasured(name)})
     if twice:
         raise RecipeError(f"two steps measure {twice[0]!r}", where="steps", hint="leave one of them out")
+    cutter = ""
     for at, set_step in enumerate(recipe.corpus):
+        if cutter and set_step.reads:
+            where = f"corpus[{at}] {step_name(type(set_step))}"
+            what = f"reads {set_step.reads[0]!r}, which is of the text before {cutter} cut it"
+            raise RecipeError(what, where=where, hint=f"put it before {cutter}, or run it in a recipe of its own on the corpus made")
+        cutter = step_name(type(set_step)) if document.CUTS[0] in set_step.fills else cutter
         for column in set_step.reads:
             if not any(column in part.adds for part in parts):
                 maker = makers.get(column)

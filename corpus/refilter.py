@@ -4,7 +4,7 @@ Every document's rules are judged anew where a threshold moved; then deduplicati
 signatures and texts. ``documents/`` and ``ledger/`` are, byte by byte, those of a fresh run with the new settings, or refilter refuses:
 
 * what decides texts or signals (extraction, PII, the lines that C4 cuts) cannot be changed, only thresholds of filters and the
-  settings of corpus steps and output;
+  settings of corpus steps and output; nor anything where a corpus step has cut texts, which are gone;
 * a loosened rule needs what it rejected, and so does a corpus step that chooses anew: a corpus made with ``output.keep_rejected``;
 * without it a tightened rule is judged only where nobody was rejected after it: of such a document the signals are not known.
 
@@ -210,6 +210,9 @@ def _refuse_ambiguous(recipe: Recipe, moved: Sequence[Moved]) -> None:
             raise RecipeError(
                 "it reads robots.txt and the like of the archives, which a corpus does not hold", where=step_name(type(set_step))
             )
+        if document.CUTS[0] in set_step.fills:
+            where, hint = step_name(type(set_step)), "run `gristmill curate` again"
+            raise RecipeError("it has cut the texts that the corpus holds: what it would cut now is not known", where=where, hint=hint)
     names = [step_name(type(step)) for step in recipe.steps if step.reasons]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -123,7 +123,10 @@ class Workspace(Protocol):
 
     @property
     def texts(self) -> "DataFrame":
-        """Every document with a text, as the fused pass left it: (id, text, signals, …). In columns: what is not selected is not read."""
+        """Every document with a text: (id, text, signals, …), as the fused pass left it, but for what set steps before have cut.
+
+        In columns: what is not selected is not read.
+        """
         ...
 
     def reread(self, name: str) -> "DataFrame":

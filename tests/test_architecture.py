@@ -20,6 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "corpus.sources", "corpus.extraction", "corpus.rights", "corpus.urls", "corpus.normalize", "corpus.quality", "corpus.toxicity",
         "corpus.pii", "corpus.splits", "corpus.work", "corpus.session", "corpus.decontamination", "corpus.mixing",
+        "corpus.cutting",
     ),
     ("corpus.dedup",),
     ("corpus.recipe",),

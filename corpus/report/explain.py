@@ -82,7 +82,7 @@ def explain(corpus: Place, key: str) -> Explanation:
     copies = []
     for row in rows:
         folder = "documents" if row["outcome"] == document.KEPT else "rejected"
-        columns = [*_SHOWN, "signals", "origin"]
+        columns = [*_SHOWN, "signals", "origin", document.CUTS[0]]
         there = _read(corpus, folder, pc.field("id") == row["id"], columns) if folder in made["shards"] else []
         found.append(next((each for each in there if each["origin"] == row["origin"]), None))
         kept_id = row["id"] if row["outcome"] == document.KEPT else row["duplicate_of"]
@@ -94,7 +94,8 @@ def explain(corpus: Place, key: str) -> Explanation:
 def _read(corpus: Place, folder: str, wanted: pc.Expression, columns: list[str] | None = None, limit: int = 1000) -> list[dict[str, Any]]:
     place = corpus / folder
     dataset = ds.dataset(place.path, filesystem=place.filesystem, format="parquet")
-    return dataset.head(limit, filter=wanted, columns=columns).to_pylist()
+    there = columns and [name for name in columns if name in dataset.schema.names]
+    return dataset.head(limit, filter=wanted, columns=there).to_pylist()
 
 
 def _origin(row: dict[str, Any]) -> list[str]:
@@ -107,7 +108,13 @@ def _origin(row: dict[str, Any]) -> list[str]:
 
 
 def _facts(found: dict[str, Any] | None) -> list[str]:
-    return [f"{name:<11}{found[name]}" for name in _SHOWN if found[name] is not None] if found else []
+    if not found:
+        return []
+    lines = [f"{name:<11}{found[name]}" for name in _SHOWN if found[name] is not None]
+    for cut in found.get(document.CUTS[0]) or []:
+        starts, ends = cut["spans"][::2], cut["spans"][1::2]
+        lines.append(f"cut        {sum(ends) - sum(starts):,} bytes in {len(starts)} places by {cut['step']}: they stand elsewhere too")
+    return lines
 
 
 def _copies(row: dict[str, Any], copies: list[dict[str, Any]]) -> list[str]:
