@@ -50,6 +50,7 @@ BUILT_IN: dict[str, str] = {
     "refinedweb_lines": "corpus.quality.refinedweb:RefinedwebLines",
     "curator_quality": "corpus.quality.curator:CuratorQuality",
     "roots_quality": "corpus.quality.roots:RootsQuality",
+    "perplexity": "corpus.quality.perplexity:Perplexity",
     "quality_classifier": "corpus.quality.classifier:QualityClassifier",
     "toxic_words": "corpus.toxicity.wordlist:ToxicWords",
     "toxicity_classifier": "corpus.toxicity.classifier:ToxicityClassifier",

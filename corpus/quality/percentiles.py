@@ -154,7 +154,7 @@ def _next_digits(candidates: DataFrame, place: int) -> Iterator[Row]:
 
 def _digits() -> list[Column]:
     """The value's bits in order as digits of 20, 22 and 22 bits, and the first characters of the id, four to a digit."""
-    key = F.pandas_udf(ordered, "long")("measure")
+    key = F.pandas_udf(ordered, "long")("measure")  # type: ignore[call-overload]
     of_value = [F.shiftright(key, 44), F.shiftright(key, 22).bitwiseAND(2**22 - 1), key.bitwiseAND(2**22 - 1)]
     bytes_of_id = F.rpad(F.hex("id"), 8 * _ID_DIGITS, "0")
     return [*of_value, *(F.conv(F.substring(bytes_of_id, 1 + 8 * at, 8), 16, 10).cast("long") for at in range(_ID_DIGITS))]
