@@ -183,7 +183,7 @@ def _decide(recipe: Recipe, work: Work, reading: Reading, clock: Clock) -> tuple
         parts = work.below(f"{number:02d}-{name}.parts")
         with clock.stage(name, "on the ledger, with Spark"):
             table = work.materialise(f"{number:02d}-{name}", _applied(step, table, parts))
-            facts[name] = {**step.facts(), **step.findings(parts)}
+            facts[f"{name} {number}" if name in facts else name] = {**step.facts(), **step.findings(parts)}
             if document.CUTS[0] in step.fills:
                 work = replace(work, texts=cut_texts(reading.texts(work.spark), table))
     return table.withColumn("outcome", F.coalesce("outcome", F.lit(document.KEPT))), {name: told for name, told in facts.items() if told}

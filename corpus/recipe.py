@@ -21,13 +21,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, final
 
+import pyarrow as pa
 import pydantic
 import yaml
 
 from corpus import document
 from corpus.errors import RecipeError
 from corpus.sources.source import Source
-from corpus.step import CorpusStep, DocumentStep, Rule, step_name
+from corpus.step import CorpusStep, DocumentStep, Rule, signal_types, step_name
 
 # Every built-in by its name in a recipe. A line here is all that a new step of ours needs; a step of the user's needs none.
 BUILT_IN: dict[str, str] = {
@@ -57,6 +58,7 @@ BUILT_IN: dict[str, str] = {
     "roots_quality": "corpus.quality.roots:RootsQuality",
     "code_kind": "corpus.quality.code:CodeKind",
     "code_quality": "corpus.quality.code:CodeQuality",
+    "perplexity": "corpus.quality.perplexity:Perplexity",
     "quality_classifier": "corpus.quality.classifier:QualityClassifier",
     "toxic_words": "corpus.toxicity.wordlist:ToxicWords",
     "toxicity_classifier": "corpus.toxicity.classifier:ToxicityClassifier",
@@ -72,6 +74,7 @@ BUILT_IN: dict[str, str] = {
     "dedup_substrings": "corpus.dedup.substrings:DedupSubstrings",
     "cap_hosts": "corpus.urls.hosts:CapHosts",
     "site_rights": "corpus.urls.site_rights:SiteRights",
+    "keep_percentiles": "corpus.quality.percentiles:KeepPercentiles",
     "split_by_cluster": "corpus.splits:SplitByCluster",
     "mix": "corpus.mixing:Mix",
 }
@@ -385,12 +388,12 @@ def _check_order(recipe: Recipe) -> None:
                 raise RecipeError(
                     f"reads {column!r}, which no source or document step adds", where=f"corpus[{at}] {step_name(type(set_step))}", hint=hint
                 )
+        kinds, where = signal_types(recipe.steps), f"corpus[{at}] {step_name(type(set_step))}"
         for name in set_step.signals():
-            if name not in names:
-                hint = _nearest(name, sorted(set(names)))
-                raise RecipeError(
-                    f"reads the signal {name!r}, which no step measures", where=f"corpus[{at}] {step_name(type(set_step))}", hint=hint
-                )
+            if name not in kinds:
+                raise RecipeError(f"reads the signal {name!r}, which no step measures", where=where, hint=_nearest(name, sorted(kinds)))
+            if pa.types.is_string(kinds[name]) or pa.types.is_nested(kinds[name]):
+                raise RecipeError(f"reads the signal {name!r} as a number, and it is {kinds[name]}", where=where)
     if not names:  # Parquet has no struct without fields
         raise RecipeError("no step of the recipe measures anything", where="steps", hint="add segment_words, which counts words")
 

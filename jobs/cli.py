@@ -19,6 +19,7 @@ COMMANDS = {
     "explain": "What became of a document, and why.",
     "conformance": "The published filters beside ours, and what each would reject.",
     "train-classifier": "A fastText classifier from labelled text.",
+    "train-perplexity": "An n-gram model from text that is thought well of.",
     "train-extractor": "The classifier of main content, from labelled pages.",
     "crawl-demo": "Serve two sites to this machine, and crawl them.",
     "train-tokenizer": "A tokenizer from a sample of a corpus.",

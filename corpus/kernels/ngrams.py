@@ -47,12 +47,16 @@ class Table:
         return cls(known, starts, 64 - bits, np.array(sorted(set(lengths)), np.int64))
 
 
-def word_hashes(text: pa.Array, words: pa.ListArray) -> tuple[np.ndarray, np.ndarray]:
-    """Strings and their words (rows,) -> hash of each word uint64 (words,), and where each row's begin int64 (rows + 1,)."""
+def word_hashes(text: pa.Array, words: pa.ListArray, fold: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Strings and their words (rows,) -> hash of each word uint64 (words,), and where each row's begin int64 (rows + 1,).
+
+    ``fold``: what stands for each code point, int32, in place of its lower case.
+    """
     data, offsets, _ = buffers(text)
     spans = words.values.to_numpy(zero_copy_only=False) if len(words.values) else np.zeros(0, np.int32)
     ends = words.offsets.to_numpy().astype(np.int64)
-    return _word_hashes(data, offsets, spans.astype(np.int32), ends, lower_case()), (ends - ends[0]) // 2
+    folded = lower_case() if fold is None else fold
+    return _word_hashes(data, offsets, spans.astype(np.int32), ends, folded), (ends - ends[0]) // 2
 
 
 def run_hashes(hashes: np.ndarray, start: int, end: int, length: int) -> np.ndarray:
@@ -80,7 +84,7 @@ def _word_hashes(data, offsets, spans, ends, lowered):  # type: ignore[no-untype
                 if code < len(lowered):
                     code = np.int64(lowered[code])
                 key = np.uint64(np.uint64(key ^ np.uint64(code)) * np.uint64(1099511628211))
-            hashes[word] = _mix(key)
+            hashes[word] = mix(key)
     return hashes
 
 
@@ -91,7 +95,7 @@ def _run_hashes(hashes, length):  # type: ignore[no-untyped-def]
         total = np.uint64(0)
         for word in range(at, at + length):
             total = np.uint64(np.uint64(total * _BASE) + hashes[word])
-        runs[at] = _mix(np.uint64(total ^ np.uint64(length)))
+        runs[at] = mix(np.uint64(total ^ np.uint64(length)))
     return runs
 
 
@@ -114,7 +118,7 @@ def _find(hashes, ends, known, starts, shift, lengths):  # type: ignore[no-untyp
                 if word + length > count:
                     break
                 total = np.uint64(sums[word + length] - np.uint64(sums[word] * powers[at]))
-                key = _mix(np.uint64(total ^ np.uint64(length)))
+                key = mix(np.uint64(total ^ np.uint64(length)))
                 place = np.int64(key >> np.uint64(shift))
                 for number in range(starts[place], starts[place + 1]):
                     if known[number] == key:
@@ -128,7 +132,8 @@ def _find(hashes, ends, known, starts, shift, lengths):  # type: ignore[no-untyp
 
 
 @kernel
-def _mix(key):  # type: ignore[no-untyped-def]
+def mix(key):  # type: ignore[no-untyped-def]
+    """Spreads what tells 64-bit keys apart over all their bits (MurmurHash3's finaliser)."""
     key = np.uint64(key ^ (key >> np.uint64(33)))
     key = np.uint64(key * np.uint64(0xFF51AFD7ED558CCD))
     key = np.uint64(key ^ (key >> np.uint64(33)))

@@ -28,7 +28,7 @@ _CUT_CHARACTERS = 20_000  # that are searched before the cut: a private key that
 SHARE_EDGES = np.linspace(0.0, 1.0, 51)
 COUNT_EDGES = np.concatenate([[0.0, 1.0], np.unique(np.round(10 ** np.arange(1 / 12, 7.001, 1 / 12), 6))])
 _COUNTED = (
-    "words", "gopher_words", "stop_words", "long_lines", "toxic_words", "curator_longest_word",
+    "words", "gopher_words", "stop_words", "long_lines", "toxic_words", "curator_longest_word", "perplexity",
     "refinedweb_uppercase", "refinedweb_digits", "refinedweb_counter", "refinedweb_few_words",
 )  # fmt: skip
 LENGTH = "characters"

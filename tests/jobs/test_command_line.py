@@ -26,6 +26,7 @@ SURFACE = {
     "explain": ["CORPUS", "KEY"],
     "conformance": ["--pages"],
     "train-classifier": ["--input", "--output", "--seed"],
+    "train-perplexity": ["TEXTS", "--language", "--output", "--order"],
     "train-extractor": ["--input", "--output", "--seed"],
     "crawl-demo": ["--output", "--pages", "--seed"],
     "train-tokenizer": ["CORPUS", "--output", "--kind", "--vocab-size", "--sample-bytes", "--overwrite"],
@@ -103,6 +104,7 @@ def test_show_is_the_recipe_whole(name: str) -> None:
         (["report", "{tmp}"], "this is no finished corpus"),
         (["refilter", "{tmp}", "--output", "{tmp}/o"], "this is no finished corpus"),
         (["train-classifier", "--input", "/nowhere.jsonl", "--output", "{tmp}/m.bin"], "/nowhere.jsonl"),
+        (["train-perplexity", "/nowhere.txt", "--output", "{tmp}/m.npz"], "no such file: /nowhere.txt"),
         (["train-extractor", "--input", "/nowhere.jsonl", "--output", "{tmp}/m.npz"], "/nowhere.jsonl"),
     ],
 )
