@@ -17,7 +17,8 @@ import tempfile
 import time
 import venv
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -52,16 +53,15 @@ class Cost:
 
 def spent(command: Sequence[object], **more: str) -> Cost:
     """Run the command to its end. ``more`` is environment. Memory is PSS where the system tells it: shared pages count once."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_ADOPT, 1, 0, 0, 0)
     before, started, peaks = _children_seconds(), time.monotonic(), Counter[str]()
-    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as complained:
+    others = set(psutil.Process().children())
+    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as complained, _adopting():
         process = subprocess.Popen([str(part) for part in command], cwd=REPOSITORY, env=_given(more), stdout=printed, stderr=complained)
         while process.poll() is None:
             peaks |= _held(process.pid)
             time.sleep(_SAMPLED_SECONDS)
         seconds = time.monotonic() - started
-        _bury()
+        _bury(others)
         lines, complaint = _content(printed).splitlines(), _content(complained)
     if process.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{complaint[-3000:]}")
@@ -156,13 +156,27 @@ def _held(root: int) -> Counter[str]:
     return held + Counter({"together": held.total()})
 
 
-def _bury() -> None:
-    """Wait for what the command has left behind: its CPU time is known only then."""
+@contextmanager
+def _adopting() -> Iterator[None]:
+    """Whoever loses its parent within the block becomes a child of this process, and not of the system's first one."""
+    if sys.platform != "linux":
+        yield
+        return
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_ADOPT, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        prctl(_ADOPT, 0, 0, 0, 0)
+
+
+def _bury(others: Collection[psutil.Process]) -> None:
+    """Wait for what the command has left behind, but for the ``others`` that were there before: its CPU time is known only then."""
     until = time.monotonic() + _GONE_SECONDS
     while time.monotonic() < until:
-        try:
-            gone, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
+        left = [each.pid for each in psutil.Process().children() if each not in others]
+        if not left:
             return
-        if not gone:
-            time.sleep(0.05)
+        for pid in left:
+            os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.02)
