@@ -101,10 +101,13 @@ def judged(corpus: Path, documents: int) -> dict[str, float]:
         first = ORIGINALS + at * KIND_OF
         copies = reached & (slots >= first) & (slots < min(first + KIND_OF, BLOCK - 1))
         copies &= row_of[np.maximum(0, families)] >= 0
-        told[f"recall, {kind}"] = float((cluster[copies] == cluster[row_of[families[copies]]]).mean()) if copies.any() else float("nan")
+        if copies.any():
+            told[f"recall, {kind}"] = float((cluster[copies] == cluster[row_of[families[copies]]]).mean())
     template = cluster[reached & (families == TEMPLATE)]
-    told["recall, template"] = float(np.unique(template, return_counts=True)[1].max() / len(template)) if len(template) else float("nan")
-    told["precision"] = float((families[dropped] == families[cluster[dropped]]).mean()) if dropped.any() else float("nan")
+    if len(template):
+        told["recall, template"] = float(np.unique(template, return_counts=True)[1].max() / len(template))
+    if dropped.any():
+        told["precision"] = float((families[dropped] == families[cluster[dropped]]).mean())
     return told
 
 

@@ -19,9 +19,9 @@ ROWS = (
     "pii.f1.phone.presidio", "pii.f1.card.presidio", "pii.f1.email.dolma", "dedup.spark.wall.datatrove", "dedup.spark.cpu.datatrove",
     "dedup.spark.wall.text-dedup", "dedup.spark.cpu.text-dedup", "dedup.kernels.cpu.datasketch", "dedup.spark.recall.planted.datatrove",
     "dedup.spark.precision.planted.datatrove", "dedup.spark.precision.planted.text-dedup", "scale.10000", "scale.100000", "scale.1000000",
-    "scale.growth.seconds", "scale.growth.MB shuffled",
+    "scale.growth.seconds", "scale.growth.MB shuffled", "scale.crawl",
 )  # fmt: skip
-TOLD = ("kept", "peer_kept", "aim", "precision", "recall", "recall, edits of 1 %", "pages", "between_the_largest")
+TOLD = ("kept", "peer_kept", "aim", "precision", "recall", "recall, edits of 1 %", "pages", "between_the_largest", "core_hours")
 
 
 def main() -> None:

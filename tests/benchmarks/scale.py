@@ -28,6 +28,7 @@ SIZES = "10k,100k,1M"
 CORES = 2
 SPLIT_BYTES = 4 * 2**20  # some 1,900 documents: splits, and what they send to the driver, grow with the documents
 BEFORE_SETS = ("inputs", "read")
+CRAWL_SPLIT_BYTES = 128 * 2**20  # the default of `warc`
 PARTITION_BYTES = 128e6  # of a shuffle: what one task sorts in memory
 _MOVED = ("shuffled", "spilled", "sent to the driver")
 _HELD = {"MB of the driver": "driver", "MB of the JVM": "jvm", "MB of the workers": "workers"}
@@ -38,8 +39,9 @@ def main(sizes: str = SIZES) -> None:
     asked = sorted(map(_count, sizes.split(",")))
     measured = [measure(size) for size in asked]
     rows = [_row(size, each) for size, each in zip(asked, measured, strict=True)] + growths(asked, measured)
-    record("scale", rows, f"make bench-scale SIZES={sizes}")
-    print(whole_crawl(asked, measured, json.loads(TARGET.read_text())))
+    crawl, told = whole_crawl(asked, measured, json.loads(TARGET.read_text()) if TARGET.exists() else [])
+    record("scale", rows + crawl, f"make bench-scale SIZES={sizes}")
+    print(told)
 
 
 def measure(documents: int) -> dict[str, float]:
@@ -59,6 +61,7 @@ def measure(documents: int) -> dict[str, float]:
     found = {
         "seconds": cost.seconds,
         "CPU seconds": cost.cpu_seconds,
+        "splits": sum(-(-file.stat().st_size // SPLIT_BYTES) for file in given.iterdir()),
         **{f"MB {name}": moved[name] / 1e6 for name in _MOVED},
         **{name: cost.peak_bytes.get(kind, 0) / 1e6 for name, kind in _HELD.items()},
         **{f"stage {name}": seconds for name, seconds in run["seconds"].items()},
@@ -82,8 +85,10 @@ def from_log(path: Path) -> Counter[str]:
 
 
 def growths(sizes: Sequence[int], measured: Sequence[Mapping[str, float]]) -> list[Row]:
-    """Exponents of all that is spent."""
-    rows = []
+    """Exponents of all that is spent; one size has none."""
+    rows: list[Row] = []
+    if len(sizes) < 2:
+        return rows
     for name in [name for name in measured[-1] if name in _SPENT or name.startswith("stage ")]:
         whole, last = growth(sizes, [each.get(name, 0.0) for each in measured])
         what = f"growth of {name} with documents (1: in proportion)"
@@ -91,11 +96,11 @@ def growths(sizes: Sequence[int], measured: Sequence[Mapping[str, float]]) -> li
     return rows
 
 
-def whole_crawl(sizes: Sequence[int], measured: Sequence[Mapping[str, float]], bench: Sequence[Row]) -> str:
-    """The estimate as Markdown, its assumptions first; one line that says why not, where the fused pass was never measured."""
+def whole_crawl(sizes: Sequence[int], measured: Sequence[Mapping[str, float]], bench: Sequence[Row]) -> tuple[list[Row], str]:
+    """The estimate as a row, and as Markdown with its assumptions first; or why there is none, where the fused pass was never measured."""
     fused = next((each for each in bench if each["name"] == "web.fused"), None)
     if not fused:
-        return "no estimate of a whole crawl: the fused pass is not in build/bench.json (make bench BENCH=web)"
+        return [], "no estimate of a whole crawl: the fused pass is not in build/bench.json (make bench BENCH=web)"
     crawl, cluster = Crawl(), Cluster()
     pages = Pages(**fused["quality"], digest_bytes_a_second=_digest_rate())
     last = measured[-1]
@@ -108,19 +113,25 @@ def whole_crawl(sizes: Sequence[int], measured: Sequence[Mapping[str, float]], b
     exponent = _exponent(sizes, measured, "MB shuffled")
     sets = Sets(documents=sizes[-1], stages=stages, shuffle_bytes=shuffled, shuffle_exponent=exponent)
     lines = estimate(crawl, cluster, pages, sets)
+    sent = last["MB sent to the driver"] * 1e6 / last["splits"]
     documents = crawl.pages * pages.judged_by_sets
     partitions = shuffled * (documents / sizes[-1]) ** max(1.0, exponent) / len(stages) / PARTITION_BYTES
+    splits = crawl.compressed_bytes / CRAWL_SPLIT_BYTES
     assumed = {
         **{f"crawl: {name}": value for name, value in asdict(crawl).items()},
         **{f"cluster: {name}": value for name, value in asdict(cluster).items()},
         **{f"measured, web: {name}": value for name, value in asdict(pages).items()},
-        f"set stages measured at {sizes[-1]:,} documents, extrapolated": documents / sizes[-1],
+        f"set stages measured at {sizes[-1]:,} documents of 2 kB, extrapolated times": documents / sizes[-1],
         "spark.sql.shuffle.partitions that this takes (its default is 200)": partitions,
+        "splits of 128 MiB": splits,
+        "GB that they send to the driver, at what one sent here (spark.driver.maxResultSize is 1)": splits * sent / 1e9,
     }
     told = ["\nA whole crawl, assumed:", *(f"- {name.replace('_', ' ')}: {number(float(value))}" for name, value in assumed.items())]
     told += ["", f"| stage | core hours | hours on {cluster.machines} machines | TB over the network |", "|---|---|---|---|"]
     told += [f"| {line.stage} | {number(line.core_hours)} | {number(line.hours)} | {number(line.terabytes)} |" for line in lines]
-    return "\n".join(told)
+    what = f"estimate: {crawl.compressed_bytes / 1e12:.0f} TB and {crawl.pages / 1e6:,.0f} million pages, {cluster.machines} machines"
+    quality = {"core_hours": lines[-1].core_hours, "terabytes": lines[-1].terabytes, **assumed}
+    return [row("scale.crawl", what, "hours", lines[-1].hours, **quality)], "\n".join(told)
 
 
 def _exponent(sizes: Sequence[int], measured: Sequence[Mapping[str, float]], name: str) -> float:
