@@ -18,7 +18,7 @@ import time
 import venv
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -57,11 +57,14 @@ def spent(command: Sequence[object], **more: str) -> Cost:
     others = set(psutil.Process().children())
     with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as complained, _adopting():
         process = subprocess.Popen([str(part) for part in command], cwd=REPOSITORY, env=_given(more), stdout=printed, stderr=complained)
-        while process.poll() is None:
-            peaks |= _held(process.pid)
-            time.sleep(_SAMPLED_SECONDS)
-        seconds = time.monotonic() - started
-        _bury(others)
+        try:
+            while process.poll() is None:
+                peaks |= _held(process.pid)
+                time.sleep(_SAMPLED_SECONDS)
+            seconds = time.monotonic() - started
+            _bury(others, _GONE_SECONDS)
+        finally:  # interrupted, or something stays: it must not burden the next round
+            _bury(others, 0)
         lines, complaint = _content(printed).splitlines(), _content(complained)
     if process.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{complaint[-3000:]}")
@@ -170,13 +173,18 @@ def _adopting() -> Iterator[None]:
         prctl(_ADOPT, 0, 0, 0, 0)
 
 
-def _bury(others: Collection[psutil.Process]) -> None:
-    """Wait for what the command has left behind, but for the ``others`` that were there before: its CPU time is known only then."""
-    until = time.monotonic() + _GONE_SECONDS
-    while time.monotonic() < until:
-        left = [each.pid for each in psutil.Process().children() if each not in others]
-        if not left:
-            return
-        for pid in left:
-            os.waitpid(pid, os.WNOHANG)
+def _bury(others: Collection[psutil.Process], seconds: float) -> None:
+    """Wait for what the command has left behind, but for the ``others`` that were there before, and end what stays on after ``seconds``.
+
+    Its CPU time is known only then.
+    """
+    until = time.monotonic() + seconds
+    while left := [each for each in psutil.Process().children() if each not in others]:
+        for each in left:
+            if time.monotonic() >= until:
+                for below in (*each.children(recursive=True), each):
+                    with suppress(psutil.NoSuchProcess):
+                        below.kill()
+            with suppress(ChildProcessError):
+                os.waitpid(each.pid, os.WNOHANG)
         time.sleep(0.02)
