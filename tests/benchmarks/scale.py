@@ -20,6 +20,7 @@ from typing import Any
 
 from tests.benchmarks.growth import Cluster, Crawl, Pages, Sets, Stage, estimate, growth
 from tests.benchmarks.planted import FOLDER, judged, write
+from tests.benchmarks.profile import stages_of
 from tests.benchmarks.rows import Row, number, row
 from tests.benchmarks.run import TARGET, record
 from tests.benchmarks.sides import curate, facts, spent
@@ -64,7 +65,7 @@ def measure(documents: int) -> dict[str, float]:
         "splits": sum(-(-file.stat().st_size // SPLIT_BYTES) for file in given.iterdir()),
         **{f"MB {name}": moved[name] / 1e6 for name in _MOVED},
         **{name: cost.peak_bytes.get(kind, 0) / 1e6 for name, kind in _HELD.items()},
-        **{f"stage {name}": seconds for name, seconds in run["seconds"].items()},
+        **{f"stage {name}": seconds for name, seconds in stages_of(run, cost.seconds).items()},
         **judged(output, documents),
     }
     print(f"{documents:,} documents: " + ", ".join(f"{name} {number(value)}" for name, value in found.items()), flush=True)

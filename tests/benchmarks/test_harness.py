@@ -105,7 +105,7 @@ def test_shares_of_a_run_sum_to_the_whole() -> None:
     told = {each["name"]: each for each in rows}
     assert sum(each["quality"].get("percent_of_run", 0) for each in rows) == pytest.approx(100)
     assert sum(each["quality"].get("percent_of_fused_pass", 0) for each in rows) == pytest.approx(100)
-    assert told["profile.stage.start"]["ours"] == 3.0
+    assert told[f"profile.stage.{profile.REST}"]["ours"] == 3.0
     assert told["profile.step.other"]["ours"] == 30.0  # ms a page: two cores for 6 s, 9 of which are named, on 100 pages
 
 
