@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP_ARGS ?=
 DEMO := build/demo
 .DEFAULT_GOAL := help
-.PHONY: help install java demo clean-demo test test-long fuzz chaos soak check bench bench-dedup bench-extraction bench-lid bench-pii bench-toxicity zip env picture clean
+.PHONY: help install java demo clean-demo test test-long fuzz chaos soak check bench bench-scale bench-table zip env picture clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -54,23 +54,14 @@ soak: install ## real archives in a loop for MINUTES (30): memory and file handl
 check: install ## ruff and the type checker
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-bench: install ## measure, beside the systems that users would otherwise take; BENCH=names for some; build/bench.json
+bench: install ## measure, beside the systems that users would otherwise take; BENCH="web filters" for some; build/bench.json
 	@$(BIN)/python -m tests.benchmarks.run $(BENCH)
 
-bench-dedup: install ## deduplication: recall by kind of copy, precision, cost; build/bench-dedup.json
-	@$(BIN)/python -m tests.benchmarks.dedup
+bench-scale: install ## growth from 10,000 to 1,000,000 documents, and what a whole crawl would take; SIZES=10k,100k for less
+	@$(BIN)/python -m tests.benchmarks.scale $(SIZES)
 
-bench-extraction: install ## extraction on labelled pages beside the peers; build/bench-extraction.json
-	@$(BIN)/python -m tests.benchmarks.extraction
-
-bench-lid: install ## language identification by script and length; build/bench-lid.json
-	@$(BIN)/python -m tests.benchmarks.lid
-
-bench-pii: install ## personal data beside Dolma, datatrove and Presidio; build/bench-pii.json
-	@$(BIN)/python -m tests.benchmarks.pii
-
-bench-toxicity: install ## a toxicity classifier, and whom it wrongs; build/bench-toxicity.json
-	@$(BIN)/python -m tests.benchmarks.toxicity
+bench-table: ## README's table of what was measured, from build/bench.json
+	@$(BIN)/python -m tests.benchmarks.readme
 
 zip: install ## build/gristmill.zip, for spark-submit --py-files
 	@rm -rf build/wheel && $(BIN)/python -m build --quiet --wheel --outdir build/wheel . && cp build/wheel/gristmill-*.whl build/gristmill.zip && echo build/gristmill.zip

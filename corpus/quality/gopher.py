@@ -30,7 +30,7 @@ TOO_FEW_STOP_WORDS = Reason("gopher:too_few_stop_words", "fewer stop words of it
 Variant = Literal["paper", "datatrove", "dclm", "dolma"]
 _BULLETS = {"paper": BULLETS, "datatrove": "•-", "dclm": "●•*-", "dolma": "*-"}
 ENGLISH = frozenset({"the", "be", "to", "of", "and", "that", "have", "with"})  # the paper's eight; other languages have our lists
-# Mean length of a word in the Universal Declaration of Human Rights over that of its English text, 5.00 (`python -m tests.benchmarks.lid`):
+# Mean length of a word in the Universal Declaration of Human Rights over that of its English text, 5.00 (`make bench BENCH=lid`):
 # Korean 2.87, Malayalam 11.82, Tamil 9.62. In the other languages of lid.176 that were looked at it lies between 3.5 and 8.
 WORD_LENGTH_SCALE = {"ko": 0.57, "ml": 2.36, "ta": 1.92}
 _COUNTS_ALL = ("dclm", "dolma")  # stop words as often as they occur

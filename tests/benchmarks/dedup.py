@@ -1,30 +1,25 @@
-"""Near-duplicates: what is found and what it costs, beside datasketch's index and text-dedup; into build/bench-dedup.json.
+"""Near-duplicates: what is found and what it costs, on Spark and without it, beside datatrove, text-dedup and datasketch's index.
 
-    python -m tests.benchmarks.dedup --documents 20000 --rounds 3
+    python -m tests.benchmarks.run dedup
 
 Articles with known pairs (chrisjmccormick), and documents made from their sentences with planted copies: words changed at known rates,
-paragraphs reordered, another site's boilerplate. All read the same JSON lines, with the same shingles, bands and rows, and give pairs:
-ours and datasketch's verified by signature, text-dedup's (which verifies nothing) each document with the root of its cluster. Ours are
-the steps and kernels of the road in one process, without Spark (tests hold the road to datasketch's components). Each run is a process of
-its own; CPU seconds are of its whole process tree, memory the sum of its resident sets.
+paragraphs reordered, another site's boilerplate. All read the same JSON lines, with the same shingles, bands and rows. ``spark`` is the
+public command on two cores: signatures, bands, verification, components, survivors, shards, report; beside datatrove's four stages on
+two workers and text-dedup on two processes, neither of which verifies a pair. ``kernels`` are the same steps and kernels in one process,
+with a sort in place of the shuffle, beside datasketch.
 """
 
-import argparse
 import json
-import os
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import xxhash
 from datasketch import MinHash, MinHashLSH
 
@@ -36,53 +31,40 @@ from corpus.kernels.shingles import shingle_sets
 from corpus.kernels.verify import jaccard
 from corpus.kernels.words import words
 from corpus.language.words import SegmentWords
-from tests.benchmarks.sides import PEERS
-from tests.benchmarks.sides import peer as peer_python
-from tests.conftest import REPOSITORY
-from tests.processes import environment
+from tests.benchmarks.rows import Row, compared, row
+from tests.benchmarks.sides import BUILD, PEERS, Cost, curate, interleaved, ours, outside, peers, spent
 
-BUILD = REPOSITORY / "build" / "bench-dedup"
+FOLDER = BUILD / "dedup"
+RECIPE = Path(__file__).with_suffix(".yaml")
+DOCUMENTS = 20_000
 THRESHOLD = 0.7
-SIDES = ("ours", "datasketch", "text-dedup")
+SPARK, KERNELS, DATASKETCH = "spark", "kernels", "datasketch"
+PEER_OF = {"datatrove": SPARK, "text-dedup": SPARK, DATASKETCH: KERNELS}  # whom each is compared with: the like of it
 KINDS = ("edits of 1 %", "edits of 2 %", "edits of 5 %", "edits of 10 %", "paragraphs reordered", "boilerplate changed")
-Pairs = set[tuple[str, str]]
+Pair = tuple[str, str]
+Pairs = set[Pair]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--documents", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--side", nargs=3, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.side:
-        side, lines, target = asked.side
-        found = {"ours": _ours, "datasketch": _datasketch}[side](Path(lines))
-        Path(target).write_text(json.dumps(found))
-        return
-    data = Path(os.environ.get("GRISTMILL_TEST_DATA") or REPOSITORY.parent / "shared" / "data") / "dedup" / "chrisjmccormick__MinHash"
-    if not data.is_dir():
-        sys.exit(f"no articles to measure on: {data} (set GRISTMILL_TEST_DATA)")
-    BUILD.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
-    for size in (100, 1000, 2500):
-        texts = dict(line.split(" ", 1) for line in (data / f"articles_{size}.train").read_text().splitlines())
-        truth = {_pair(*line.split()) for line in (data / f"articles_{size}.truth").read_text().splitlines()}
-        found, _ = _all(texts, 1)
-        rows += _accuracy(f"{size} articles", texts, {"known pairs": truth}, found)
-    texts, planted = plant(texts, asked.documents)
-    found, costs = _all(texts, asked.rounds)
-    rows += _accuracy(f"{len(texts)} documents", texts, planted, found)
-    for unit in ("CPU seconds", "seconds", "MB at the peak"):
-        for peer in SIDES[1:]:
-            ratios = sorted(other / own for own, other in zip(costs["ours"][unit], costs[peer][unit], strict=True))
-            values = {"ours": statistics.median(costs["ours"][unit]), "peer": statistics.median(costs[peer][unit])}
-            told = {**values, "ratio": statistics.median(ratios), "interval": [ratios[0], ratios[-1]]}
-            rows.append({"name": f"{len(texts)} documents: {unit}, beside {peer}", **told})
-    target = REPOSITORY / "build" / "bench-dedup.json"
-    target.write_text(json.dumps(rows, indent=2) + "\n")
-    for row in rows:
-        print(f"{row['name']}: ours {row['ours']:.4g}, peer {row['peer']:.4g}, ratio {row['ratio']:.3g} {row['interval']}")
-    print(f"-> {target}")
+def measure(rounds: int) -> list[Row]:
+    data = outside("dedup") / "chrisjmccormick__MinHash"
+    articles = dict(line.split(" ", 1) for line in (data / "articles_2500.train").read_text().splitlines())
+    truth = {_pair(*line.split()) for line in (data / "articles_2500.truth").read_text().splitlines()}
+    found, _ = _all(articles, 1)
+    rows = _accuracy("articles", articles, {"known pairs": truth}, found)
+    texts, planted = plant(articles, DOCUMENTS)
+    found, costs = _all(texts, rounds)
+    rows += _accuracy("planted", texts, planted, found)
+    taken: dict[str, tuple[str, Callable[[Cost], float]]] = {
+        "wall": ("s", lambda cost: cost.seconds),
+        "cpu": ("s of CPU", lambda cost: cost.cpu_seconds),
+        "memory": ("MB", lambda cost: cost.peak_bytes["together"] / 1e6),
+    }
+    for other, mine in PEER_OF.items():
+        if other in costs:
+            for name, (unit, take) in taken.items():
+                what = f"deduplication of {len(texts):,} documents, {mine}: {name}"
+                rows.append(compared(f"dedup.{mine}.{name}.{other}", what, unit, {mine: costs[mine], other: costs[other]}, take))
+    return rows
 
 
 def plant(articles: dict[str, str], documents: int) -> tuple[dict[str, str], dict[str, Pairs]]:
@@ -117,39 +99,43 @@ def _page(site: Sequence[str], body: Sequence[str]) -> str:
     return "\n".join([site[0], *body, *site[1:]])
 
 
-def _all(texts: dict[str, str], rounds: int) -> tuple[dict[str, Pairs], dict[str, dict[str, list[float]]]]:
+def _all(texts: dict[str, str], rounds: int) -> tuple[dict[str, Pairs], dict[str, list[Cost]]]:
     """Pairs that each side found, and what it cost in each round, interleaved."""
-    lines = BUILD / "in.jsonl"
-    lines.write_text("".join(json.dumps({"id": key, "text": text}) + "\n" for key, text in texts.items()))
-    layout = map(str, NearDuplicates(threshold=THRESHOLD).layout())
-    commands = {side: [sys.executable, "-m", "tests.benchmarks.dedup", "--side", side, lines, BUILD / side] for side in SIDES[:2]}
-    commands["text-dedup"] = [peer_python("text_dedup"), PEERS / "text_dedup_minhash.py", lines, BUILD / "text-dedup", *layout]
-    costs: dict[str, dict[str, list[float]]] = {side: {} for side in SIDES}
-    for _ in range(rounds):
-        for side, command in commands.items():
-            for unit, value in _run(list(map(str, command))).items():
-                costs[side].setdefault(unit, []).append(value)
-            print(f"{len(texts)} documents, {side}: { ({unit: round(values[-1], 1) for unit, values in costs[side].items()}) }", flush=True)
-    return {side: {_pair(*pair) for pair in json.loads((BUILD / side).read_text())} for side in SIDES}, costs
+    given, layout = FOLDER / "in", NearDuplicates(threshold=THRESHOLD).layout()
+    given.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps({"id": key, "text": text, "url": f"http://dedup.example/{key}"}) + "\n" for key, text in texts.items()]
+    for number in range(2):  # a file for each core
+        (given / f"{number}.jsonl").write_text("".join(lines[number::2]))
+    whole = FOLDER / "in.jsonl"
+    whole.write_text("".join(lines))
+    commands = {
+        SPARK: curate(RECIPE, given, FOLDER / "corpus", "--master", "local[2]", "--set", f"near_duplicates.threshold={THRESHOLD}"),
+        KERNELS: ours("tests.benchmarks.dedup", KERNELS, whole, FOLDER / KERNELS),
+        DATASKETCH: ours("tests.benchmarks.dedup", DATASKETCH, whole, FOLDER / DATASKETCH),
+    }
+    pythons = peers("datatrove", "text_dedup")
+    if "datatrove" in pythons:
+        script = PEERS / "datatrove_minhash.py"
+        commands["datatrove"] = _cleared(FOLDER / "datatrove.work", [pythons["datatrove"], script, given, FOLDER / "datatrove.work"])
+        commands["datatrove"] += [FOLDER / "datatrove", *layout]
+    if "text_dedup" in pythons:
+        commands["text-dedup"] = [pythons["text_dedup"], PEERS / "text_dedup_minhash.py", whole, FOLDER / "text-dedup", *layout]
+    print(f"{len(texts):,} documents", flush=True)
+    costs = interleaved({side: partial(spent, command) for side, command in commands.items()}, rounds)
+    found = {side: {_pair(*pair) for pair in json.loads((FOLDER / side).read_text())} for side in commands if side != SPARK}
+    return {SPARK: _clusters(FOLDER / "corpus"), **found}, costs
 
 
-def _run(command: Sequence[str]) -> dict[str, float]:
-    """A process to its end -> seconds, CPU seconds of its tree, and the most memory of its tree at a time."""
-    started, spent, peak = time.monotonic(), {}, 0
-    with subprocess.Popen(command, cwd=REPOSITORY, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while process.poll() is None:
-            held = 0
-            for each in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
-                try:
-                    times = each.cpu_times()
-                    spent[each.pid, each.create_time()] = times.user + times.system
-                    held += each.memory_info().rss
-                except psutil.NoSuchProcess:
-                    continue
-            peak = max(peak, held)
-            time.sleep(0.05)
-    assert process.returncode == 0, command
-    return {"seconds": time.monotonic() - started, "CPU seconds": sum(spent.values()), "MB at the peak": peak / 1e6}
+def _cleared(folder: Path, command: list[object]) -> list[object]:
+    """The command, with the folder removed before: datatrove leaves out the tasks that it finds done."""
+    return ["sh", "-c", 'rm -rf "$0" && exec "$@"', folder, *command]
+
+
+def _clusters(corpus: Path) -> Pairs:
+    """Each duplicate with its survivor, from the ledger."""
+    ledger = ds.dataset(corpus / "ledger").to_table(columns=["id", "url", "duplicate_of"])
+    keys = {each["id"]: each["url"].rpartition("/")[2] for each in ledger.to_pylist()}
+    return {_pair(keys[each["id"]], keys[each["duplicate_of"]]) for each in ledger.to_pylist() if each["duplicate_of"]}
 
 
 def _ours(lines: Path) -> list[tuple[str, str]]:
@@ -192,26 +178,64 @@ def _datasketch(lines: Path) -> list[tuple[str, str]]:
     return pairs
 
 
-def _accuracy(name: str, texts: dict[str, str], planted: dict[str, Pairs], found: dict[str, Pairs]) -> list[dict[str, Any]]:
-    """Recall by kind and of all that is alike beyond the threshold in truth; precision as the share of finds that are."""
+def _accuracy(name: str, texts: dict[str, str], planted: Mapping[str, Pairs], found: Mapping[str, Pairs]) -> list[Row]:
+    """Recall of all that is alike beyond the threshold in truth, and by kind; precision as the share of told pairs that are.
+
+    A pair is found where both lie in one cluster. ``interval`` is Wilson's of our share, over the peer's.
+    """
     true = _true_similarity(texts)
-    every = set().union(*planted.values())
-    alike = {pair for pair in every.union(*found.values()) if true(*pair) >= THRESHOLD}
+    alike = {pair for pair in set().union(*planted.values(), *found.values()) if true(*pair) >= THRESHOLD}
+    joined = {side: _joined(pairs) for side, pairs in found.items()}
+
+    def recall(side: str, pairs: Pairs) -> tuple[int, int]:
+        return sum(joined[side](*pair) for pair in pairs), max(1, len(pairs))
+
+    def precision(side: str) -> tuple[int, int]:
+        return len(found[side] & alike), max(1, len(found[side]))
+
     rows = []
-    for peer in SIDES[1:]:
-        for kind, pairs in {**planted, f"alike by {THRESHOLD} in truth": alike}.items():
-            counts = [(len(found[side] & pairs), len(pairs)) for side in ("ours", peer)]
-            rows.append(_row(f"{name}: recall, {kind}, beside {peer}", *counts))
-        for kind, pairs in {f"alike by {THRESHOLD} in truth": alike, "known or planted": every}.items():
-            counts = [(len(found[side] & pairs), len(found[side])) for side in ("ours", peer)]
-            rows.append(_row(f"{name}: precision, {kind}, beside {peer}", *counts))
+    for peer, mine in PEER_OF.items():
+        if peer not in found:
+            continue
+        kinds = {}
+        for kind, pairs in planted.items():
+            kinds |= {f"recall, {kind}": _share(recall(mine, pairs)), f"peer's recall, {kind}": _share(recall(peer, pairs))}
+        measures = {"recall": [recall(side, alike) for side in (mine, peer)], "precision": [precision(side) for side in (mine, peer)]}
+        for measure, counts in measures.items():
+            own, other = map(_share, counts)
+            rows.append(
+                row(
+                    f"dedup.{mine}.{measure}.{name}.{peer}",
+                    f"{measure} on {len(texts):,} {name} documents, pairs alike by {THRESHOLD} in truth, {mine}",
+                    measure,
+                    own,
+                    peer_name=peer,
+                    peer=other,
+                    ratio=own / other if other else None,
+                    interval=[bound / other for bound in wilson(*counts[0])] if other else None,
+                    **(kinds if measure == "recall" else {}),
+                )
+            )
     return rows
 
 
-def _row(name: str, own: tuple[int, int], others: tuple[int, int]) -> dict[str, Any]:
-    """(hits, trials) of both sides; ``interval`` is Wilson's of our share."""
-    ours, peer = (hits / max(1, trials) for hits, trials in (own, others))
-    return {"name": name, "ours": ours, "peer": peer, "ratio": ours / peer if peer else 1.0, "interval": wilson(own[0], max(1, own[1]))}
+def _share(counts: tuple[int, int]) -> float:
+    return counts[0] / counts[1]
+
+
+def _joined(pairs: Pairs) -> Callable[[str, str], bool]:
+    """Whether two lie in one cluster."""
+    above: dict[str, str] = {}
+
+    def root(key: str) -> str:
+        while (next_one := above.get(key, key)) != key:
+            above[key] = above.get(next_one, next_one)
+            key = above[key]
+        return key
+
+    for one, other in pairs:
+        above[root(other)] = root(one)
+    return lambda one, other: root(one) == root(other)
 
 
 def _true_similarity(texts: dict[str, str]) -> Callable[[str, str], float]:
@@ -221,14 +245,15 @@ def _true_similarity(texts: dict[str, str]) -> Callable[[str, str], float]:
     return lambda one, other: float(jaccard(held[one], held[other]))
 
 
-def _batches(records: Iterator[Any], size: int) -> Iterator[list[Any]]:
+def _batches(records: Iterator[dict[str, str]], size: int) -> Iterator[list[dict[str, str]]]:
     while batch := list(islice(records, size)):
         yield batch
 
 
-def _pair(one: str, other: str) -> tuple[str, str]:
+def _pair(one: str, other: str) -> Pair:
     return (one, other) if one < other else (other, one)
 
 
 if __name__ == "__main__":
-    main()
+    side, lines, target = sys.argv[1:]
+    Path(target).write_text(json.dumps({KERNELS: _ours, DATASKETCH: _datasketch}[side](Path(lines))))

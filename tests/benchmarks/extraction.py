@@ -1,6 +1,6 @@
-"""Main content beside the extractors that users would otherwise take, on held-out pages; rows in build/bench-extraction.json.
+"""Main content beside the extractors that users would otherwise take, on held-out pages.
 
-    python -m tests.benchmarks.extraction
+    python -m tests.benchmarks.run extraction
 
 Pages of domains that our model was not trained on (``is_held_out``). Precision, recall and F1 over runs of four words, mean over pages; of
 ``adbar``, phrases found and phrases found that should not be. In brackets 95 % of 1,000 bootstrap samples of pages. All engines see the
@@ -8,7 +8,6 @@ same page one after another; times are of the process, from UTF-8 (ours with met
 not installed is left out: readability-lxml is in no list of ours.
 """
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -25,10 +24,11 @@ from corpus.extraction.metadata import read_marks
 from corpus.extraction.scoring import score_words, words_of
 from corpus.extraction.training import domain_of, is_held_out
 from corpus.kernels.markup import scan
-from tests.benchmarks.labelled import data_root, labelled_pages
-from tests.conftest import REPOSITORY
+from tests.benchmarks.labelled import labelled_pages
+from tests.benchmarks.rows import Row, ratio_of_sums, row
+from tests.benchmarks.sides import outside
 
-OURS, REFERENCE = "hybrid", "trafilatura"
+OURS = "hybrid"
 SAMPLES = 1000
 
 
@@ -55,7 +55,7 @@ def engines() -> dict[str, Callable[[Any], str]]:
         OURS: hybrid,
         "resiliparse": resiliparse,
         "trafilatura fast": _trafilatura(fast=True),
-        REFERENCE: _trafilatura(),
+        "trafilatura": _trafilatura(),
         "trafilatura precision": _trafilatura(favor_precision=True),
         "jusText": just_text,
     }
@@ -72,45 +72,42 @@ def engines() -> dict[str, Callable[[Any], str]]:
     return {**found, "readability-lxml": readability}
 
 
-def main() -> None:
+def measure(rounds: int) -> list[Row]:
+    """Once, whatever ``rounds``: the pages are many."""
     kinds = engines()
     hybrid(b"<p>compile")
     measures: dict[str, dict[str, list[tuple[float, float, float]]]] = {}
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
     failed: dict[str, int] = dict.fromkeys(kinds, 0)
-    for row in labelled_pages(data_root() / "html-extraction"):
-        if not is_held_out(domain_of(row["url"])):
+    for page in labelled_pages(outside("html-extraction")):
+        if not is_held_out(domain_of(page["url"])):
             continue
-        utf8 = row["html"].encode("utf-8", "replace")
+        utf8 = page["html"].encode("utf-8", "replace")
         for name, extract in kinds.items():
             started = time.process_time()
             try:
-                text = extract(utf8 if name == OURS else row["html"])
+                text = extract(utf8 if name == OURS else page["html"])
             except Exception:  # a peer that gives up on a page has found nothing
                 text, failed[name] = "", failed[name] + 1
             seconds[name].append(time.process_time() - started)
-            for part in (row["set"], *([f"wceb: {row['type']}"] if row["set"] == "wceb" else [])):
-                measures.setdefault(part, {}).setdefault(name, []).append(_measure(text, row))
+            for part in (page["set"], *([f"wceb: {page['type']}"] if page["set"] == "wceb" else [])):
+                measures.setdefault(part, {}).setdefault(name, []).append(_measure(text, page))
         if len(seconds[OURS]) % 100 == 0:
             print(f"{len(seconds[OURS])} pages", file=sys.stderr)
-    result = _quality(measures) + _speed(seconds, failed)
-    target = REPOSITORY / "build" / "bench-extraction.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"-> {target}")
+    return _quality(measures) + _speed(seconds, failed)
 
 
-def _measure(text: str, row: dict[str, Any]) -> tuple[float, float, float]:
+def _measure(text: str, page: dict[str, Any]) -> tuple[float, float, float]:
     """(precision, recall, F1), or counts (phrases found, phrases missed, phrases that should not be there)."""
     words = words_of(text)
-    if "text" in row:
-        return tuple(score_words(words, words_of(row["text"])))  # type: ignore[return-value]
-    if "prefix" in row:
-        wanted = words_of(row["prefix"])
+    if "text" in page:
+        return tuple(score_words(words, words_of(page["text"])))  # type: ignore[return-value]
+    if "prefix" in page:
+        wanted = words_of(page["prefix"])
         found = score_words(words, wanted).recall
         return (np.nan, found, np.nan)
     line = f" {' '.join(words)} "
-    met = [[f" {' '.join(words_of(phrase))} " in line for phrase in row[key]] for key in ("with", "without")]
+    met = [[f" {' '.join(words_of(phrase))} " in line for phrase in page[key]] for key in ("with", "without")]
     return (sum(met[0]), len(met[0]) - sum(met[0]), sum(met[1]))
 
 
@@ -124,53 +121,34 @@ def _means(values: np.ndarray, phrases: bool) -> np.ndarray:
     )
 
 
-def _quality(measures: dict[str, dict[str, list[tuple[float, float, float]]]]) -> list[dict[str, Any]]:
+def _quality(measures: dict[str, dict[str, list[tuple[float, float, float]]]]) -> list[Row]:
     rows = []
     for part, by_engine in sorted(measures.items()):
-        phrases = part.startswith("adbar")
         pages = len(by_engine[OURS])
         drawn = np.random.default_rng(0).integers(0, pages, (SAMPLES, pages))
-        print(f"\n{part}, {pages} pages")
         means, samples = {}, {}
         for name, values in by_engine.items():
             table = np.array(values, float)
-            means[name], samples[name] = _means(table[None], phrases)[0], _means(table[drawn], phrases)
-            low, high = np.quantile(samples[name][:, 2], (0.025, 0.975))
-            told = "  ".join(f"{letter} {value:.3f}" for letter, value in zip(("P", "R", "F1"), means[name], strict=True))
-            print(f"  {name:<22} {told}  [{low:.3f}, {high:.3f}]")
-        which = 1 if part.startswith("goose") else 2
-        for peer in means:
-            if peer != OURS:
-                low, high = np.quantile(samples[OURS][:, which] - samples[peer][:, which], (0.025, 0.975))
-                ours, theirs = float(means[OURS][which]), float(means[peer][which])
-                measure = ("recall", "F1")[which - 1]
-                rows.append({
-                    "name": f"extraction {measure}, {part}: hybrid against {peer}", "unit": measure, "ours": ours, "peer": theirs,
-                    "ratio": ours / theirs if theirs else None, "interval": [float(low), float(high)], "pages": pages,
-                })  # fmt: skip
-                if peer == REFERENCE:
-                    print(f"  {OURS} minus {peer}: {ours - theirs:+.3f} [{low:+.3f}, {high:+.3f}]")
+            means[name], samples[name] = (_means(of, part.startswith("adbar")) for of in (table[None], table[drawn]))
+        which, unit = (1, "recall") if part.startswith("goose") else (2, "F1")
+        for peer in [name for name in means if name != OURS]:
+            own, other = float(means[OURS][0][which]), float(means[peer][0][which])
+            told = {"pages": pages, "precision": float(means[OURS][0][0]), "recall": float(means[OURS][0][1])}
+            if other:
+                ratios = samples[OURS][:, which] / np.maximum(samples[peer][:, which], 1e-9)
+                told |= {"ratio": own / other, "interval": np.quantile(ratios, (0.025, 0.975)).tolist()}
+            what = f"main text of held-out pages, {part}"
+            rows.append(row(f"extraction.quality.{part}.{peer}", what, unit, own, peer_name=peer, peer=other, **told))
     return rows
 
 
-def _speed(seconds: dict[str, list[float]], failed: dict[str, int]) -> list[dict[str, Any]]:
-    print("\npages a second of processor time")
+def _speed(seconds: dict[str, list[float]], failed: dict[str, int]) -> list[Row]:
     rows = []
-    ours = np.array(seconds[OURS])
-    drawn = np.random.default_rng(0).integers(0, len(ours), (SAMPLES, len(ours)))
-    for name, values in seconds.items():
-        times = np.array(values)
-        p99, worst = np.quantile(times, 0.99) * 1000, times.max() * 1000
-        print(f"  {name:<22} {len(times) / times.sum():7.1f}   p99 {p99:7.1f} ms   worst {worst:7.1f} ms   gave up on {failed[name]}")
+    own, pages = seconds[OURS], len(seconds[OURS])
+    for name, others in seconds.items():
         if name != OURS:
-            low, high = np.quantile(times[drawn].sum(1) / ours[drawn].sum(1), (0.025, 0.975))
-            rows.append({
-                "name": f"extraction speed: hybrid against {name}", "unit": "pages/s", "ours": len(ours) / ours.sum(),
-                "peer": len(times) / times.sum(), "ratio": times.sum() / ours.sum(), "interval": [float(low), float(high)],
-                "pages": len(ours),
-            })  # fmt: skip
+            worst = {f"{whose} p99 ms": float(np.quantile(times, 0.99)) * 1000 for whose, times in (("our", own), ("peer's", others))}
+            told = {"ratio": sum(others) / sum(own), "interval": ratio_of_sums(own, others), "gave_up": failed[name], "pages": pages}
+            peer = {"peer_name": name, "peer": pages / sum(others)}
+            rows.append(row(f"extraction.speed.{name}", "main text", "pages/s of CPU", pages / sum(own), **peer, **told, **worst))
     return rows
-
-
-if __name__ == "__main__":
-    main()

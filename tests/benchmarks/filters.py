@@ -7,7 +7,7 @@ python -m tests.benchmarks.filters build/bench/texts/documents 500
 import json
 import sys
 import time
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,8 @@ from corpus.quality.gopher import GopherQuality
 from corpus.quality.repetition import GopherRepetition
 from corpus.step import DocumentStep, rejected
 from tests.benchmarks.pages import texts
-from tests.benchmarks.sides import PEERS, compared, interleaved, ours, peer, told
+from tests.benchmarks.rows import Row, compared
+from tests.benchmarks.sides import PEERS, interleaved, ours, peer, spent
 
 STEPS: tuple[DocumentStep, ...] = (
     SegmentWords(),
@@ -35,21 +36,16 @@ DOCUMENTS = 500  # datatrove takes 20 ms of CPU for each
 _BATCH = 100  # documents: what the fused pass sees at once
 
 
-def measure(rounds: int) -> dict[str, Any]:
-    python = peer("datatrove")
-    found: dict[str, dict[str, Any]] = {}
-
-    def of(side: str, command: list[object]) -> float:
-        found[side] = told(command)
-        return float(found[side]["seconds"])
-
+def measure(rounds: int) -> list[Row]:
     commands = {
         "ours": ours("tests.benchmarks.filters", texts(), DOCUMENTS),
-        "datatrove": [python, PEERS / "datatrove_filters.py", texts(), DOCUMENTS],
+        "datatrove": [peer("datatrove"), PEERS / "datatrove_filters.py", texts(), DOCUMENTS],
     }
-    times = interleaved({side: lambda side=side: of(side, commands[side]) for side in commands}, rounds)  # type: ignore[misc]
-    result = compared("filters: Gopher, C4, FineWeb on one core", "documents/s", found["ours"]["documents"], times)
-    return {**result, "kept": found["ours"]["kept"], "peer_kept": found["datatrove"]["kept"]}
+    costs = interleaved({side: partial(spent, command) for side, command in commands.items()}, rounds)
+    told, theirs = (costs[side][-1].told for side in commands)
+    kept = {"kept": told["kept"], "peer_kept": theirs["kept"]}
+    what = "all signals of Gopher, C4 and FineWeb, one core"
+    return [compared("filters", what, "documents/s of CPU", costs, lambda cost: cost.told["seconds"], amount=told["documents"], **kept)]
 
 
 def main(folder: str, documents: str) -> None:

@@ -9,7 +9,6 @@ that don't).
 
 import gzip
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import Any
 
 from corpus.extraction.charset import decode
 from corpus.kernels.markup import scan
-from tests.conftest import REPOSITORY
+from tests.benchmarks.sides import outside
 
 _MARKDOWN = (
     (re.compile(r"\A```json\n.*?\n```\n", re.DOTALL), ""),
@@ -80,10 +79,6 @@ def labelled_pages(root: Path) -> Iterator[dict[str, Any]]:
                 break
 
 
-def data_root() -> Path:
-    return Path(os.environ.get("GRISTMILL_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
-
-
 def _html(path: Path) -> str:
     payload = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     return decode(payload, None, True)[0]
@@ -98,5 +93,5 @@ if __name__ == "__main__":
     target = Path(sys.argv[1])
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("w", encoding="utf-8") as out:
-        for row in labelled_pages(data_root() / "html-extraction"):
+        for row in labelled_pages(outside("html-extraction")):
             out.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -1,6 +1,6 @@
-"""How often lid.176 is right, by script and length, and what it takes for what; results in build/bench-lid.json.
+"""How often lid.176 is right, by script and length, and what it takes for what; by `make bench`.
 
-    python -m tests.benchmarks.lid
+    python -m tests.benchmarks.run lid
 
 On the Declaration of Human Rights, a paragraph at a time, and on Tatoeba's sentences. lid.176 was trained on Tatoeba, Wikipedia and
 SETimes: its figures on Tatoeba are flattered by sentences that it has seen, and parts of the Declaration stand in Wikipedia; neither says
@@ -8,9 +8,6 @@ how it does on web pages. Languages that it has no label for are left out. Besid
 Declaration, which `gopher_quality` scales by.
 """
 
-import json
-import os
-import sys
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -20,7 +17,8 @@ import pyarrow as pa
 
 from corpus.kernels.words import dominant_scripts, words
 from corpus.language.identify import predict
-from tests.conftest import REPOSITORY
+from tests.benchmarks.rows import Row, row
+from tests.benchmarks.sides import outside
 
 # ISO 639-3 -> the label of lid.176
 _PAIRS = """
@@ -36,26 +34,19 @@ CODES = {code: label for code, _, label in (pair.partition(":") for pair in _PAI
 LENGTHS = (20, 50, 100, 200)  # characters
 
 
-def main() -> None:
-    data = Path(os.environ.get("GRISTMILL_TEST_DATA") or REPOSITORY.parent / "shared" / "data") / "lid"
-    if not data.is_dir():
-        sys.exit(f"no texts to measure on: {data} (set GRISTMILL_TEST_DATA)")
-    rows = []
-    for name, texts in (("declaration", declaration(data)), ("tatoeba", tatoeba(data))):
-        rows += measured(name, list(texts))
+def measure(rounds: int) -> list[Row]:
+    """Once, whatever ``rounds``: nothing is timed."""
+    data = outside("lid")
+    rows = [*measured("declaration", list(declaration(data))), *measured("tatoeba", list(tatoeba(data)))]
     english = length(data, "eng")
     for code, label in sorted(CODES.items()):
         if (data / "nltk_data__udhr2" / f"{code}.txt").exists():
-            rows.append({"name": f"mean word length: {label}", "ours": length(data, code), "to_english": length(data, code) / english})
-    for row in rows:
-        print(", ".join(f"{key} {value:.3f}" if isinstance(value, float) else str(value) for key, value in row.items()))
-    target = REPOSITORY / "build" / "bench-lid.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
-    print(f"-> {target}")
+            mean = length(data, code)
+            rows.append(row(f"lid.length.{code}", f"mean length of a word: {label}", "characters", mean, to_english=mean / english))
+    return rows
 
 
-def measured(name: str, texts: list[tuple[str, str]]) -> list[dict[str, object]]:
+def measured(name: str, texts: list[tuple[str, str]]) -> list[Row]:
     """Accuracy of the whole, by script and by length; the ten most frequent confusions."""
     scripts = dominant_scripts(pa.array([text for _, text in texts], pa.string())).to_pylist()
     right: dict[str, list[bool]] = defaultdict(list)
@@ -67,10 +58,11 @@ def measured(name: str, texts: list[tuple[str, str]]) -> list[dict[str, object]]
         for group in ("all", f"script {script}", f"{size} characters"):
             right[group].append(best == label)
         confused[f"{label} taken for {best}"] += best != label
-    rows: list[dict[str, object]] = [
-        {"name": f"{name}: {group}", "ours": sum(told) / len(told), "texts": len(told)} for group, told in sorted(right.items())
+    rows = [
+        row(f"lid.{name}.{group}", f"language told rightly, {name}, {group}", "accuracy", sum(told) / len(told), texts=len(told))
+        for group, told in sorted(right.items())
     ]
-    return rows + [{"name": f"{name}: {pair}", "ours": count} for pair, count in confused.most_common(10)]
+    return rows + [row(f"lid.{name}.{pair}", f"{name}: {pair}", "texts", count) for pair, count in confused.most_common(10)]
 
 
 def declaration(data: Path) -> Iterator[tuple[str, str]]:
@@ -97,7 +89,3 @@ def length(data: Path, code: str) -> float:
 
 def read(path: Path) -> str:
     return unicodedata.normalize("NFC", path.read_text(encoding="utf-8"))
-
-
-if __name__ == "__main__":
-    main()

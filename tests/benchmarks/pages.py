@@ -7,18 +7,17 @@ texts()
 import gzip
 import io
 import json
-import os
 import re
 import shutil
-import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import xxhash
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from tests.benchmarks.sides import BUILD, ours, wall
-from tests.conftest import REPOSITORY
+from tests.benchmarks.sides import BUILD, curate, outside, spent
 
 FILES = 4
 _TEXT = re.compile(rb">[^<>]+<")
@@ -31,9 +30,7 @@ def warcs(copies: int) -> tuple[Path, int]:
     folder = BUILD / f"pages-{copies}"
     done = folder.with_suffix(".json")
     if not done.exists():
-        pages = Path(os.environ.get("GRISTMILL_TEST_DATA") or REPOSITORY.parent / "shared" / "data") / "html-extraction"
-        if not pages.is_dir():
-            sys.exit(f"no pages to measure on: {pages} (set GRISTMILL_TEST_DATA)")
+        pages = outside("html-extraction")
         print(f"packing the pages of {pages} {copies} times …", flush=True)
         done.write_text(json.dumps(pack(pages, folder, FILES, copies)))
     return folder, int(done.read_text())
@@ -43,6 +40,9 @@ def one_warc(copies: int) -> tuple[Path, int]:
     """The same in one file: members of gzip may be put one after another."""
     folder, documents = warcs(copies)
     whole = BUILD / f"whole-{copies}.warc.gz"
+    size = sum(part.stat().st_size for part in folder.iterdir())
+    if whole.exists() and whole.stat().st_size == size:
+        return whole, documents
     with whole.open("wb") as out:
         for part in sorted(folder.iterdir()):
             with part.open("rb") as stream:
@@ -55,7 +55,7 @@ def texts() -> Path:
     folder = BUILD / "texts"
     if not (folder / "manifest.json").exists():
         print("extracting the pages' texts …", flush=True)
-        wall(ours("jobs.cli", "curate", "extract", "--input", warcs(1)[0], "--output", folder, "--overwrite"))
+        spent(curate("extract", warcs(1)[0], folder))
     return folder / "documents"
 
 
@@ -63,16 +63,19 @@ def pack(pages: Path, folder: Path, files: int, copies: int = 1) -> int:
     """All HTML files below ``pages`` (plain or gzip), dealt over ``files`` WARCs; returns how many records were written."""
     folder.mkdir(parents=True, exist_ok=True)
     found = sorted(path for path in pages.rglob("*.htm*") if path.is_file() and path.stat().st_size)
-    for number in range(files):
-        with (folder / f"{number}.warc.gz").open("wb") as out:
-            writer = WARCWriter(out, gzip=True)
-            for at, path in enumerate(found[number::files]):
-                body = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-                for copy in range(copies):
-                    _write(
-                        writer, f"http://bench.example/{copy}/{path.relative_to(pages)}", f"{number}:{at}:{copy}", _perturbed(body, copy)
-                    )
+    with ProcessPoolExecutor() as pool:
+        list(pool.map(partial(_pack, pages, folder, found, files, copies), range(files)))
     return len(found) * copies
+
+
+def _pack(pages: Path, folder: Path, found: list[Path], files: int, copies: int, number: int) -> None:
+    with (folder / f"{number}.warc.gz").open("wb") as out:
+        writer = WARCWriter(out, gzip=True)
+        for at, path in enumerate(found[number::files]):
+            body = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            for copy in range(copies):
+                url = f"http://bench.example/{copy}/{path.relative_to(pages)}"
+                _write(writer, url, f"{number}:{at}:{copy}", _perturbed(body, copy))
 
 
 def _write(writer: WARCWriter, url: str, number: str, body: bytes) -> None:

@@ -1,23 +1,17 @@
-"""Personal data beside Dolma, datatrove and Presidio: precision, recall, F1 by kind, documents a second; into build/bench-pii.json.
+"""Personal data beside Dolma, datatrove and Presidio: precision, recall, F1 by kind, documents a second.
 
-    python -m tests.benchmarks.pii --rounds 3
+    python -m tests.benchmarks.run pii
 
 Labelled sentences: Presidio's own synthetic ones (English templates with names and numbers of many countries), half 1 by hash of the
-text; half 0 is what our patterns were written against. Real pages for the speed. A peer runs in an environment of its own,
-installed on first use into build/bench/NAME from tests/benchmarks/peers/NAME.txt. Presidio has its patterns on a blank pipeline, no
+text; half 0 is what our patterns were written against. Real pages for the speed. Presidio has its patterns on a blank pipeline, no
 model: of persons and places nobody here finds any, and they are left out. CPU time, rounds interleaved, medians.
 """
 
-import argparse
 import json
-import os
 import statistics
 import subprocess
-import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -26,8 +20,8 @@ from corpus.extraction.html import ExtractHtml
 from corpus.pii.detect import find_all
 from corpus.pii.kinds import EMAIL, IP_PRIVATE, IPV4, IPV6, PHONE, SOUGHT
 from corpus.pii.phones import is_phone
-from tests.benchmarks.run import PEERS, _peer
-from tests.conftest import REPOSITORY
+from tests.benchmarks.rows import Row, bootstrap, row
+from tests.benchmarks.sides import PEERS, outside, peers
 from tests.pii_data import Found, as_found, scores, sentences
 
 SYSTEMS = ("presidio", "dolma", "datatrove")
@@ -35,52 +29,31 @@ DOLMAS = (EMAIL, PHONE, IPV4, IPV6, IP_PRIVATE)  # its three kinds
 PAGES = 400
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
-    data = Path(os.environ.get("GRISTMILL_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
-    if not (data / "pii").is_dir():
-        sys.exit(f"no sentences to measure on: {data / 'pii'} (set GRISTMILL_TEST_DATA)")
-    pythons = {name: Path(os.environ.get(f"PEER_{name.upper()}") or _peer(name)) for name in SYSTEMS}
-    rows = accuracy(data / "pii", pythons) + speed(pages(data / "html-extraction"), pythons, rounds)
-    target = REPOSITORY / "build" / "bench-pii.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(rows, indent=2) + "\n")
-    print(f"-> {target}")
+def measure(rounds: int) -> list[Row]:
+    pythons = peers(*SYSTEMS)
+    return accuracy(outside("pii"), pythons) + speed(pages(outside("html-extraction")), pythons, rounds)
 
 
-def accuracy(folder: Path, pythons: dict[str, Path]) -> list[dict[str, Any]]:
-    """F1 by kind on half 1, ours and each peer's."""
+def accuracy(folder: Path, pythons: dict[str, Path]) -> list[Row]:
+    """F1 by kind on half 1, ours and each peer's that knows the kind."""
     labelled = sentences(folder, half=1)
     texts = [each.text for each in labelled]
-    scored = {"ours": scores(labelled, as_found(find_all(pa.array(texts))))}
-    scored |= {name: scores(labelled, _finds(python, name, texts)[0]) for name, python in pythons.items()}
+    scored = {name: scores(labelled, _finds(python, name, texts)[0]) for name, python in pythons.items()}
     rows = []
-    for kind, own in scored["ours"].items():
-        told = ", ".join(
-            f"{name} {by[kind].precision:.3f}/{by[kind].recall:.3f}/{by[kind].f1:.3f}"
-            for name, by in scored.items()
-            if by[kind].f1 or name == "ours"
-        )
-        print(f"{kind} ({own.labelled} labelled; precision/recall/F1): {told}", flush=True)
-        for name in pythons:
-            peer = scored[name][kind]
-            ratio = own.f1 / peer.f1 if peer.f1 else None
-            row = {
-                "name": f"F1 of {kind} in English sentences",
-                "unit": "F1",
-                "peer_name": name,
-                "ours": own.f1,
-                "peer": peer.f1,
-                "ratio": ratio,
-            }
-            rows.append({**row, "interval": None, "ours_detail": asdict(own), "peer_detail": asdict(peer)})
+    for kind, own in scores(labelled, as_found(find_all(pa.array(texts)))).items():
+        mine = {"precision": own.precision, "recall": own.recall, "labelled": own.labelled}
+        what = f"personal data in English sentences: {kind}"
+        rows.append(row(f"pii.f1.{kind}", what, "F1", own.f1, **mine))
+        for name, by in scored.items():
+            if other := by[kind].f1:
+                theirs = {"peer_precision": by[kind].precision, "peer_recall": by[kind].recall}
+                told = row(f"pii.f1.{kind}.{name}", what, "F1", own.f1, peer_name=name, peer=other, ratio=own.f1 / other, **mine, **theirs)
+                rows.append(told)
     return rows
 
 
-def speed(texts: list[str], pythons: dict[str, Path], rounds: int) -> list[dict[str, Any]]:
-    """Documents a second: all our kinds beside Presidio's, Dolma's three kinds and datatrove's two beside ours of the same."""
+def speed(texts: list[str], pythons: dict[str, Path], rounds: int) -> list[Row]:
+    """Documents a second of CPU: all our kinds beside Presidio's, Dolma's three kinds and datatrove's two beside ours of the same."""
     array = pa.array(texts)
     kinds = {"presidio": SOUGHT, "dolma": DOLMAS, "datatrove": (EMAIL, IPV4)}
     find_all(array)  # compiles, and loads the telephone plans
@@ -95,12 +68,10 @@ def speed(texts: list[str], pythons: dict[str, Path], rounds: int) -> list[dict[
             print(f"round {number + 1}: {name} {times[name][-1][1]:.2f} s, ours {own:.3f} s for {len(texts)} pages", flush=True)
     rows = []
     for name, pairs in times.items():
-        ratios = sorted(other / own for own, other in pairs)
-        own, peer = (len(texts) / statistics.median(side) for side in zip(*pairs, strict=True))
-        row = {"name": f"kinds of {name} in real pages", "unit": "documents/s", "peer_name": name, "ours": own, "peer": peer}
-        rows.append({**row, "ratio": statistics.median(ratios), "interval": [ratios[0], ratios[-1]]})
-        told = f"{statistics.median(ratios):.1f} times ({ratios[0]:.1f} to {ratios[-1]:.1f})"
-        print(f"{name}: ours {own:.0f}, peer {peer:.0f} documents/s, {told}")
+        ratios = [other / own for own, other in pairs]
+        own, other = (len(texts) / statistics.median(side) for side in zip(*pairs, strict=True))
+        told = {"peer_name": name, "peer": other, "ratio": statistics.median(ratios), "interval": bootstrap(ratios), "rounds": rounds}
+        rows.append(row(f"pii.speed.{name}", f"personal data of {name}'s kinds in real pages", "documents/s of CPU", own, **told))
     return rows
 
 
@@ -121,8 +92,4 @@ def _finds(python: Path, name: str, texts: list[str]) -> tuple[list[list[Found]]
     command = [str(python), str(PEERS / "pii_find.py"), name]
     ran = subprocess.run(command, input=given, capture_output=True, text=True, check=True, timeout=1800)
     *finds, last = map(json.loads, ran.stdout.splitlines())
-    return [[(kind, start, end) for kind, start, end in row] for row in finds], last["seconds"]
-
-
-if __name__ == "__main__":
-    main()
+    return [[(kind, start, end) for kind, start, end in each] for each in finds], last["seconds"]

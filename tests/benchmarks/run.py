@@ -1,18 +1,30 @@
-"""Measures, beside the system that users would otherwise take; results in build/bench.json: `make bench`.
+"""Measures, beside the systems that users would otherwise take; rows in build/bench.json: `make bench`.
 
-    python -m tests.benchmarks.run                          # all of them
-    python -m tests.benchmarks.run signatures filters --rounds 5
+    python -m tests.benchmarks.run                          # all of them, under 90 minutes on 2 quiet cores
+    python -m tests.benchmarks.run web filters --rounds 5   # make bench BENCH="web filters --rounds 5"
 
-Sides are interleaved, each in a process of its own; what is told is the median. A result replaces the last one of its name.
+Each benchmark is a module here with ``measure(rounds)``. Sides are interleaved, each in a process of its own; a peer lives in an
+environment of its own in build/peers, and one that cannot be installed is said and left out. Rows replace a benchmark's last ones.
 """
 
 import argparse
 import importlib
 import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
 
-from tests.benchmarks.sides import BUILD
+from tests.benchmarks.rows import Row, table
+from tests.benchmarks.sides import BUILD, Absent
+from tests.conftest import REPOSITORY
 
-BENCHMARKS = ("web", "filters", "signatures", "spark_share", "one_big_warc")  # each a module here, with ``measure(rounds)``
+BENCHMARKS = (
+    "web", "profile", "filters", "signatures", "dedup", "spark_share", "one_big_warc", "extraction", "pii", "toxicity", "lid",
+)  # fmt: skip
+SHOWN = 60  # rows of a benchmark: those of identification and toxicity are hundreds
+TARGET = REPOSITORY / "build" / "bench.json"
 
 
 def main() -> None:
@@ -22,13 +34,37 @@ def main() -> None:
     asked = parser.parse_args()
     if unknown := sorted(set(asked.names) - set(BENCHMARKS)):
         parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
-    BUILD.mkdir(parents=True, exist_ok=True)
-    target = BUILD.with_suffix(".json")
+    failed = []
     for name in asked.names or BENCHMARKS:
-        result = importlib.import_module(f"tests.benchmarks.{name}").measure(asked.rounds)
-        there = json.loads(target.read_text()) if target.exists() else []
-        target.write_text(json.dumps([*(entry for entry in there if entry["name"] != result["name"]), result], indent=2) + "\n")
-    print(f"-> {target}")
+        print(f"\n== {name}", flush=True)
+        try:
+            record(name, importlib.import_module(f"tests.benchmarks.{name}").measure(asked.rounds), f"make bench BENCH={name}")
+        except Absent as why:
+            print(f"left out: {why}", flush=True)
+        except Exception as error:  # the others are measured nevertheless
+            print(f"FAILED: {error}", flush=True)
+            failed.append(name)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def record(name: str, rows: Sequence[Row], command: str) -> None:
+    """Print the rows of a benchmark, and put them in the place of its last ones."""
+    told = {
+        "benchmark": name,
+        "command": command,
+        "device": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),  # at the end: above the number of cores, others were at work
+        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    there = json.loads(TARGET.read_text()) if TARGET.exists() else []
+    rows = [{**row, **told} for row in rows]
+    BUILD.mkdir(parents=True, exist_ok=True)
+    kept = [row for row in there if row.get("benchmark", name) != name]  # rows of an older form belong to nobody
+    TARGET.write_text(json.dumps([*kept, *rows], indent=2) + "\n")
+    more = f"\nand {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+    print(f"{table(rows[:SHOWN])}{more}\n-> {TARGET}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,39 +1,86 @@
-"""How the benchmarks compare: sides in turn, each in a process of its own, medians of times and of ratios.
+"""Runs the sides of a comparison in turn, each in a process of its own, and tells what each took with all that it started.
 
-times = interleaved({"gristmill": lambda: wall(command), "peer": lambda: told(other)["seconds"]}, rounds=3)
-compared("web", "documents/s", documents, times) -> {"name": "web", "ours": 149.0, "peer": 38.2, "ratio": 3.9, "interval": [3.8, 4.0], …}
+    costs = interleaved({"ours": lambda: spent(command), "datatrove": lambda: spent(other)}, rounds=3)
+    costs["ours"][0].cpu_seconds    # of the driver, the JVM and the Python workers together
+
+On Linux this process adopts whatever a command leaves behind, and waits for it: no second of CPU is lost, and no round begins before
+the JVM of the last one is gone. Elsewhere only what the command itself has waited for is counted.
 """
 
+import ctypes
 import json
 import os
-import statistics
+import resource
 import subprocess
 import sys
+import tempfile
 import time
 import venv
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
+
+import psutil
 
 from tests.conftest import REPOSITORY
 from tests.processes import environment
 
 BUILD = REPOSITORY / "build" / "bench"
 PEERS = Path(__file__).parent / "peers"
+INSTALLED = REPOSITORY / "build" / "peers"
+_SAMPLED_SECONDS = 0.25  # how often memory is looked at: the page tables of 2 GB are walked in some 10 ms
+_ADOPT = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
+_GONE_SECONDS = 60
 
 
-def wall(command: Sequence[object], **more: str) -> float:
-    """Seconds from the start of the process to its end."""
-    started = time.monotonic()
-    subprocess.run([str(part) for part in command], cwd=REPOSITORY, env=environment(**more), check=True, capture_output=True)
-    return time.monotonic() - started
+class Absent(Exception):
+    """What a benchmark needs is not on this machine: it is said, and left out."""
 
 
-def told(command: Sequence[object], **more: str) -> dict[str, Any]:
-    """What the process says in the last line that it prints, as JSON: ``seconds`` without its start, and what else it found."""
-    ran = subprocess.run([str(part) for part in command], cwd=REPOSITORY, env=environment(**more), check=True, stdout=subprocess.PIPE)
-    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    return found
+@final
+@dataclass(frozen=True)
+class Cost:
+    """Wall and CPU seconds; the most bytes held at a time, together and by kind of process; what the last line said, if it is JSON."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: Mapping[str, int]
+    told: Mapping[str, Any]
+
+
+def spent(command: Sequence[object], **more: str) -> Cost:
+    """Run the command to its end. ``more`` is environment. Memory is PSS where the system tells it: shared pages count once."""
+    before, started, peaks = _children_seconds(), time.monotonic(), Counter[str]()
+    others = set(psutil.Process().children())
+    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as complained, _adopting():
+        process = subprocess.Popen([str(part) for part in command], cwd=REPOSITORY, env=_given(more), stdout=printed, stderr=complained)
+        try:
+            while process.poll() is None:
+                peaks |= _held(process.pid)
+                time.sleep(_SAMPLED_SECONDS)
+            seconds = time.monotonic() - started
+            _bury(others, _GONE_SECONDS)
+        finally:  # interrupted, or something stays: it must not burden the next round
+            _bury(others, 0)
+        lines, complaint = _content(printed).splitlines(), _content(complained)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{complaint[-3000:]}")
+    told = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
+    return Cost(seconds, _children_seconds() - before, dict(peaks), told)
+
+
+def interleaved(sides: Mapping[str, Callable[[], Cost]], rounds: int) -> dict[str, list[Cost]]:
+    costs: dict[str, list[Cost]] = {name: [] for name in sides}
+    for number in range(rounds):
+        for name, run in sides.items():
+            costs[name].append(run())
+            last = costs[name][-1]
+            megabytes = last.peak_bytes.get("together", 0) / 1e6
+            print(f"round {number + 1}, {name}: {last.seconds:.1f} s, {last.cpu_seconds:.1f} s of CPU, {megabytes:,.0f} MB", flush=True)
+    return costs
 
 
 def ours(module: str, *arguments: object) -> list[object]:
@@ -41,40 +88,103 @@ def ours(module: str, *arguments: object) -> list[object]:
     return [sys.executable, "-m", module, *arguments]
 
 
-def interleaved(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    for number in range(rounds):
-        for name, run in sides.items():
-            times[name].append(run())
-            print(f"round {number + 1}: {name} {times[name][-1]:.2f} s", flush=True)
-    return times
+def curate(recipe: object, given: object, output: Path, *more: object) -> list[object]:
+    """The public command, from process start to finished report."""
+    return ours("jobs.cli", "curate", recipe, "--input", given, "--output", output, "--overwrite", *more)
 
 
-def compared(name: str, unit: str, amount: float, times: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    """``amount`` units were done in each of ``times``, of two sides, ours first; ``ratio`` above 1: ours is faster."""
-    (mine, own), (peer, others) = times.items()
-    ratios = sorted(other / one for one, other in zip(own, others, strict=True))
-    rates = {side: amount / statistics.median(seconds) for side, seconds in times.items()}
-    ratio = f"{statistics.median(ratios):.2f} times ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-    print(f"{name}: {mine} {rates[mine]:.1f}, {peer} {rates[peer]:.1f} {unit}; {ratio}")
-    return {
-        "name": name,
-        "unit": unit,
-        "sides": [mine, peer],
-        "ours": rates[mine],
-        "peer": rates[peer],
-        "ratio": statistics.median(ratios),
-        "interval": [ratios[0], ratios[-1]],
-        "load": os.getloadavg()[0],  # of the machine at the end: above the number of sides' processes, others were at work
-    }
+def facts(output: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """``run.json`` and ``manifest.json`` of a corpus."""
+    run, made = (json.loads((output / name).read_text()) for name in ("run.json", "manifest.json"))
+    return run, made
+
+
+def outside(name: str) -> Path:
+    """A folder of outside data: ``$GRISTMILL_TEST_DATA``, else ``../shared/data`` beside the checkout."""
+    folder = Path(os.environ.get("GRISTMILL_TEST_DATA") or REPOSITORY.parent / "shared" / "data") / name
+    if not folder.is_dir():
+        raise Absent(f"no outside data: {folder} (set GRISTMILL_TEST_DATA)")
+    return folder
 
 
 def peer(name: str) -> Path:
-    """Python of the peer's environment, installed on first use."""
-    python = BUILD / name / "bin" / "python"
-    if not (BUILD / name / "installed").exists():
+    """Python of the peer's environment in build/peers, installed where it is not there or its pins have changed."""
+    python, pins, done = INSTALLED / name / "bin" / "python", PEERS / f"{name}.txt", INSTALLED / f"{name}.txt"
+    if not done.exists() or done.read_text() != pins.read_text():
         print(f"installing {name} …", flush=True)
-        venv.create(BUILD / name, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", PEERS / f"{name}.txt"], check=True)
-        (BUILD / name / "installed").touch()
+        venv.create(INSTALLED / name, with_pip=True, clear=True)
+        installed = subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", pins], capture_output=True, text=True)
+        if installed.returncode:
+            raise Absent(f"{name} could not be installed: {(installed.stderr.strip().splitlines() or ['?'])[-1]}")
+        done.write_text(pins.read_text())
     return python
+
+
+def peers(*names: str) -> dict[str, Path]:
+    """Those that are there or can be installed; of the others it is said why not."""
+    found: dict[str, Path] = {}
+    for name in names:
+        try:
+            found[name] = peer(name)
+        except Absent as why:
+            print(f"left out: {why}", flush=True)
+    return found
+
+
+def _given(more: Mapping[str, str]) -> dict[str, str]:
+    """The tests' small driver is not what users have."""
+    return {key: value for key, value in environment(**more).items() if key != "GRISTMILL_DRIVER_MEMORY" or key in {*os.environ, *more}}
+
+
+def _content(stream: Any) -> str:
+    stream.seek(0)
+    return str(stream.read().decode(errors="replace"))
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _held(root: int) -> Counter[str]:
+    """Bytes of the command itself (``driver``), its JVM, and everything else (``workers``)."""
+    held = Counter[str]()
+    for each in psutil.Process().children(recursive=True):
+        try:
+            told = each.memory_full_info() if sys.platform == "linux" else each.memory_info()
+            kind = "driver" if each.pid == root else "jvm" if each.name() == "java" else "workers"
+        except psutil.Error:
+            continue
+        held += Counter({kind: getattr(told, "pss", told.rss)})
+    return held + Counter({"together": held.total()})
+
+
+@contextmanager
+def _adopting() -> Iterator[None]:
+    """Whoever loses its parent within the block becomes a child of this process, and not of the system's first one."""
+    if sys.platform != "linux":
+        yield
+        return
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_ADOPT, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        prctl(_ADOPT, 0, 0, 0, 0)
+
+
+def _bury(others: Collection[psutil.Process], seconds: float) -> None:
+    """Wait for what the command has left behind, but for the ``others`` that were there before, and end what stays on after ``seconds``.
+
+    Its CPU time is known only then.
+    """
+    until = time.monotonic() + seconds
+    while left := [each for each in psutil.Process().children() if each not in others]:
+        for each in left:
+            if time.monotonic() >= until:
+                for below in (*each.children(recursive=True), each):
+                    with suppress(psutil.NoSuchProcess):
+                        below.kill()
+            with suppress(ChildProcessError):
+                os.waitpid(each.pid, os.WNOHANG)
+        time.sleep(0.02)

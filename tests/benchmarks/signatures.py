@@ -7,7 +7,7 @@ python -m tests.benchmarks.signatures ours build/bench/texts/documents
 import json
 import sys
 import time
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -19,21 +19,19 @@ from corpus.dedup.minhash import hash_values
 from corpus.kernels.shingles import signatures
 from corpus.kernels.words import words
 from tests.benchmarks.pages import texts
-from tests.benchmarks.sides import compared, interleaved, ours, told
+from tests.benchmarks.rows import Row, compared
+from tests.benchmarks.sides import interleaved, ours, spent
 
 NGRAM, PERMUTATIONS, SEED = 5, 112, 1
 
 
-def measure(rounds: int) -> dict[str, Any]:
-    found: dict[str, dict[str, Any]] = {}
-
-    def of(side: str) -> float:
-        found[side] = told(ours("tests.benchmarks.signatures", side, texts()))
-        return float(found[side]["seconds"])
-
-    times = interleaved({side: lambda side=side: of(side) for side in ("ours", "datasketch")}, rounds)  # type: ignore[misc]
-    assert found["ours"]["digest"] == found["datasketch"]["digest"], "the hash values differ"
-    return compared("signatures: words to 112 values", "MB of text/s", found["ours"]["megabytes"], times)
+def measure(rounds: int) -> list[Row]:
+    commands = {side: ours("tests.benchmarks.signatures", side, texts()) for side in ("ours", "datasketch")}
+    costs = interleaved({side: partial(spent, command) for side, command in commands.items()}, rounds)
+    told, theirs = (costs[side][-1].told for side in commands)
+    assert told["digest"] == theirs["digest"], "the hash values differ"
+    what = f"signatures from words, {PERMUTATIONS} permutations, one core"
+    return [compared("signatures", what, "MB of text/s of CPU", costs, lambda cost: cost.told["seconds"], amount=told["megabytes"])]
 
 
 def _texts(folder: str) -> pa.Array:
@@ -67,11 +65,8 @@ def main(side: str, folder: str) -> None:
     started = time.process_time()
     values = sign(column, spans)
     seconds = time.process_time() - started
-    print(
-        json.dumps(
-            {"seconds": seconds, "megabytes": column.nbytes / 1e6, "digest": xxhash.xxh3_64_hexdigest(values.astype("<u4").tobytes())}
-        )
-    )
+    digest = xxhash.xxh3_64_hexdigest(values.astype("<u4").tobytes())
+    print(json.dumps({"seconds": seconds, "megabytes": column.nbytes / 1e6, "digest": digest}))
 
 
 if __name__ == "__main__":

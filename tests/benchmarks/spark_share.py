@@ -6,10 +6,12 @@ python -m tests.benchmarks.spark_share with build/bench/pages-1
 
 import json
 import shutil
+import statistics
 import sys
 import time
-from pathlib import Path
-from typing import Any
+from functools import partial
+
+import psutil
 
 from corpus.fused import run_split
 from corpus.reading import examine_inputs, read_splits
@@ -19,20 +21,29 @@ from corpus.sources.listing import find
 from corpus.sources.source import Split
 from corpus.storage import Place
 from tests.benchmarks.pages import warcs
-from tests.benchmarks.sides import BUILD, compared, interleaved, ours, told
+from tests.benchmarks.rows import Row, bootstrap, row
+from tests.benchmarks.sides import BUILD, interleaved, ours, spent
 
 WORK = BUILD / "share"
+SIDES = ("with", "without")
+AIM = 10  # %
 
 
-def measure(rounds: int) -> dict[str, Any]:
+def measure(rounds: int) -> list[Row]:
     folder, documents = warcs(1)
-    sides = {name: ours("tests.benchmarks.spark_share", name, folder) for name in ("with", "without")}
-    times = interleaved({f"{name} Spark": lambda name=name: float(told(sides[name])["seconds"]) for name in sides}, rounds)  # type: ignore[misc]
-    return compared("spark_share: the fused pass on one core", "documents/s", documents, times)
+    costs = interleaved({side: partial(spent, ours("tests.benchmarks.spark_share", side, folder)) for side in SIDES}, rounds)
+    rows = []
+    for name, unit in (("cpu_seconds", "CPU time"), ("seconds", "wall time")):
+        held, bare = ([cost.told[name] for cost in costs[side]] for side in SIDES)
+        shares = [100 * (1 - one / other) for one, other in zip(bare, held, strict=True)]
+        rates = {f"documents/s {side} Spark": documents / statistics.median(cost.told[name] for cost in costs[side]) for side in SIDES}
+        what = f"Spark's own share of the fused pass on one core, {unit}"
+        rows.append(row(f"spark_share.{name}", what, "%", statistics.median(shares), interval=bootstrap(shares), aim=AIM, **rates))
+    return rows
 
 
 def main(side: str, folder: str) -> None:
-    """Print the wall seconds of the second pass: in the first one workers start and kernels are loaded."""
+    """Print what the second pass takes, of this process and all below it: in the first one workers start and kernels are loaded."""
     recipe = load("web")
     files = find([folder])
     if side == "with":
@@ -49,11 +60,18 @@ def main(side: str, folder: str) -> None:
 
     for _ in range(2):
         shutil.rmtree(WORK, ignore_errors=True)
-        Path(WORK).mkdir(parents=True)
-        started = time.monotonic()
+        WORK.mkdir(parents=True)
+        started, used = time.monotonic(), _cpu_seconds()
         run()
-        seconds = time.monotonic() - started
-    print(json.dumps({"seconds": seconds}))
+        told = {"seconds": time.monotonic() - started, "cpu_seconds": _cpu_seconds() - used}
+    print(json.dumps(told))
+
+
+def _cpu_seconds() -> float:
+    """Of this process and those below it, which all live on to the next pass."""
+    here = psutil.Process()
+    times = [each.cpu_times() for each in (here, *here.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 if __name__ == "__main__":

@@ -3,40 +3,57 @@
 python -m tests.benchmarks.run web
 """
 
-import json
 import os
-import re
 import shutil
 from importlib import resources
-from typing import Any
 
 import pyarrow.dataset as ds
 
 from tests.benchmarks.pages import warcs
-from tests.benchmarks.sides import BUILD, PEERS, compared, interleaved, ours, peer, wall
+from tests.benchmarks.rows import Row, compared, row
+from tests.benchmarks.sides import BUILD, PEERS, Cost, curate, facts, interleaved, peer, spent
 
 COPIES = 5  # 10,315 documents: the start of Spark does not decide
+CORES = 2
 
 
-def measure(rounds: int) -> dict[str, Any]:
+def measure(rounds: int) -> list[Row]:
     folder, documents = warcs(int(os.environ.get("GRISTMILL_BENCH_COPIES", COPIES)))
     python = peer("datatrove")
+    mine, theirs = BUILD / "ours", BUILD / "theirs"
 
-    def gristmill() -> float:
-        shutil.rmtree(BUILD / "ours", ignore_errors=True)
-        return wall(ours("jobs.cli", "curate", "web", "--input", folder, "--output", BUILD / "ours", "--master", "local[2]"))
-
-    def datatrove() -> float:
-        for name in ("theirs", "theirs.logs"):
-            shutil.rmtree(BUILD / name, ignore_errors=True)
+    def datatrove() -> Cost:
+        for name in (theirs, theirs.with_suffix(".logs")):
+            shutil.rmtree(name, ignore_errors=True)
         with resources.as_file(resources.files("corpus.resources.lid176").joinpath("lid.176.ftz")) as model:
-            return wall([python, PEERS / "datatrove_web.py", folder, BUILD / "theirs"], LID_MODEL=str(model))
+            return spent([python, PEERS / "datatrove_web.py", folder, theirs], LID_MODEL=str(model))
 
-    times = interleaved({"gristmill": gristmill, "datatrove": datatrove}, rounds)
-    result = compared("web: WARC to Parquet on 2 cores", "documents/s", documents, times)
-    result["kept"] = json.loads((BUILD / "ours" / "manifest.json").read_text())["kept"]
-    result["peer_kept"] = ds.dataset(BUILD / "theirs").count_rows()
-    assert result["peer_kept"] > documents / 10, "the peer extracted next to nothing: its environment is broken"
-    result["run"] = json.loads((BUILD / "ours" / "run.json").read_text())
-    result["peer_version"] = re.search(r"datatrove==(\S+)", (PEERS / "datatrove.txt").read_text())[1]  # type: ignore[index]
-    return result
+    costs = interleaved({"ours": lambda: spent(curate("web", folder, mine, "--master", f"local[{CORES}]")), "datatrove": datatrove}, rounds)
+    run, made = facts(mine)
+    peer_kept = ds.dataset(theirs).count_rows()
+    assert peer_kept > documents / 10, "the peer extracted next to nothing: its environment is broken"
+    fused = {
+        "core_milliseconds_a_page": 1000 * CORES * run["seconds"]["read"] / documents,
+        "compressed_bytes_a_page": sum(file.stat().st_size for file in folder.iterdir()) / documents,
+        "judged_by_sets": sum(each["documents"] for why, each in made["outcomes"].items() if why == "kept" or why.startswith("dedup:"))
+        / documents,
+    }
+    what = f"`web` on {documents:,} real pages, WARC to finished Parquet"
+    return [
+        compared("web", f"{what}, {CORES} cores", "documents/s", costs, _wall, amount=documents, kept=made["kept"], peer_kept=peer_kept),
+        compared("web.cpu", f"{what}, CPU time", "documents/s of CPU", costs, _cpu, amount=documents),
+        compared("web.memory", f"{what}, memory", "MB", costs, _megabytes, **costs["ours"][-1].peak_bytes),
+        row("web.fused", "its fused pass alone, from bytes to signals", "documents/s", documents / run["seconds"]["read"], **fused),
+    ]
+
+
+def _wall(cost: Cost) -> float:
+    return cost.seconds
+
+
+def _cpu(cost: Cost) -> float:
+    return cost.cpu_seconds
+
+
+def _megabytes(cost: Cost) -> float:
+    return cost.peak_bytes["together"] / 1e6

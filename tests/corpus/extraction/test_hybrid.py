@@ -130,7 +130,7 @@ def test_nothing_to_read_is_a_reason() -> None:
     assert [failed["reason"] for failed in told["failed"][0].as_py()] == [NO_TEXT.code]
 
 
-# Three points and more below what was measured (python -m tests.benchmarks.extraction).
+# Three points and more below what was measured (make bench BENCH=extraction).
 FLOORS = {"wceb": 0.80, "readability": 0.86, "defuddle": 0.80}
 MOST_LOST = 0.05  # of F1, by a page whose letters are changed to another script's
 
