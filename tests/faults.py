@@ -55,7 +55,7 @@ class Store:
 @contextmanager
 def faulty_store(plan: Plan) -> Iterator[Store]:
     """A bucket whose requests go through the plan. Keys and secrets are of no value."""
-    server = ThreadedMotoServer(port=0)
+    server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}

@@ -1,6 +1,8 @@
 """A parser that crashes costs the record, wherever it stands in its batch."""
 
+import faulthandler
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,14 @@ from corpus.step import FusedPass
 from tests.golden import page, ten, warc
 from tests.road import assert_accounted, content, ledger
 from tests.steps import Crashes, DropShouting
+
+
+@pytest.fixture(autouse=True)
+def _quiet_children() -> Iterator[None]:
+    """pytest would print the stack of every child that is meant to crash."""
+    faulthandler.disable()
+    yield
+    faulthandler.enable()
 
 
 @pytest.mark.parametrize("texts", [["a SEGFAULT"], ["x", "ABORT", "y", "z", "LOUD", "a SEGFAULT"], ["x", "LOUD", None], ["ABORT"] * 3])
