@@ -60,8 +60,8 @@ class ExtractHtml(DocumentStep):
         metadata = [page[1] for page in pages]
         is_page = pc.is_valid(batch["payload"])
         found = {"text": texts, "title": [told.title for told in metadata], "charset_source": [page[2] for page in pages]}
-        for name, values in found.items():
-            batch = document.with_column(batch, name, pc.if_else(is_page, pa.array(values, pa.string()), batch[name]))
+        for name, told_of in found.items():
+            batch = document.with_column(batch, name, pc.if_else(is_page, pa.array(told_of, pa.string()), batch[name]))
         meta = pa.array([[{"name": name, "value": value} for name, value in told.meta] for told in metadata], _META)
         meta = pc.if_else(is_page, meta, None)
         batch = document.with_column(batch, "meta", meta).drop_columns(["payload"])
