@@ -19,17 +19,19 @@ from corpus.rights import license_of
 
 _START = re.compile(
     r"^[ *]{0,6}\*{3} ?START OF (?:THE|THIS) PROJECT GUTENBERG E(?:BOOK|TEXT).{0,300}?\*{3}[ \t]*$|"
-    r"^\*END[* ]{1,4}THE SMALL PRINT!.{0,200}$|^[^\n]{0,60}\*END THE SMALL PRINT[^\n]{0,60}$",
+    r"^\*{1,4}END[* ]{1,4}THE SMALL PRINT![^\n]{0,200}$",
     re.MULTILINE | re.DOTALL | re.IGNORECASE,
 )
 _END = re.compile(
-    r"^[ *]{0,6}\*{3} ?END OF (?:THE|THIS) PROJECT GUTENBERG|^\s*End of (?:the |this )?Project Gutenberg(?:'s|’s)? |^\*\*\* ?START: FULL LICENSE",
+    r"^[ *]{0,6}\*{3} ?END OF (?:THE|THIS) PROJECT GUTENBERG|^\s*End of (?:the |this )?Project Gutenberg(?:'s|’s)? |"
+    r"^\*\*\* ?START: FULL LICENSE",
     re.MULTILINE | re.IGNORECASE,
 )
 _FIELD = re.compile(r"^(Title|Author|Language|Release Date|Character set encoding):[ \t]*(.{1,300})$", re.MULTILINE | re.IGNORECASE)
 _NUMBER = re.compile(r"\[(?:EBook|Etext) #\s?(\d{1,7})\]", re.IGNORECASE)
 _PRODUCED = re.compile(
-    r"\A\s*(?:Produced by|E-text prepared by|Transcribed from|This (?:eBook|etext) was (?:produced|prepared))[^\n]{0,200}(?:\n[^\n]{1,200}){0,6}\n\n",
+    r"\A\s*(?:Produced by|E-text prepared by|Transcribed from|This (?:eBook|etext) was (?:produced|prepared))"
+    r"[^\n]{0,200}(?:\n[^\n]{1,200}){0,6}\n\n",
     re.IGNORECASE,
 )
 _HEADER_CHARACTERS = 30_000

@@ -15,16 +15,26 @@ _EXTENSIONS: dict[str, str] = {
     extension: language
     for language, extensions in {
         "Ada": "adb ads", "Assembly": "asm s", "Batchfile": "bat cmd", "C": "c h", "C#": "cs csx", "C++": "cc cpp cxx hpp hh hxx ipp inl",
-        "CMake": "cmake", "CSS": "css scss sass less", "CUDA": "cu cuh", "Clojure": "clj cljs cljc edn", "CoffeeScript": "coffee", "Common Lisp": "lisp lsp cl",
-        "Coq": "v", "Crystal": "cr", "D": "d di", "Dart": "dart", "Dockerfile": "dockerfile", "Elixir": "ex exs", "Elm": "elm", "Emacs Lisp": "el",
-        "Erlang": "erl hrl", "F#": "fs fsi fsx", "Fortran": "f f77 f90 f95 f03 f08 for", "GLSL": "glsl vert frag", "Go": "go", "GraphQL": "graphql gql",
-        "Groovy": "groovy gradle", "HCL": "tf hcl", "HTML": "html htm xhtml", "Haskell": "hs lhs", "Haxe": "hx", "Idris": "idr", "Java": "java",
-        "JavaScript": "js mjs cjs jsx", "Julia": "jl", "Jupyter Notebook": "ipynb", "Kotlin": "kt kts", "Lean": "lean", "Lua": "lua", "MATLAB": "m mlx",
-        "Makefile": "mk mak", "Markdown": "md markdown", "Nim": "nim", "Nix": "nix", "OCaml": "ml mli", "Objective-C": "mm", "PHP": "php phtml",
-        "Pascal": "pas pp dpr", "Perl": "pl pm", "PowerShell": "ps1 psm1", "Prolog": "pro", "Protocol Buffer": "proto", "Python": "py pyi pyx pxd", "R": "r",
-        "Racket": "rkt", "Ruby": "rb rake gemspec", "Rust": "rs", "SQL": "sql", "Scala": "scala sc sbt", "Scheme": "scm ss", "Shell": "sh bash zsh fish ksh",
-        "Solidity": "sol", "Stan": "stan", "Swift": "swift", "SystemVerilog": "sv svh", "Tcl": "tcl", "TeX": "tex sty cls", "TypeScript": "ts tsx mts cts",
-        "VHDL": "vhd vhdl", "Vim Script": "vim", "Visual Basic": "vb bas", "Vue": "vue", "Svelte": "svelte", "XSLT": "xsl xslt", "Zig": "zig",
+        "CMake": "cmake", "CSS": "css scss sass less", "CUDA": "cu cuh", "Clojure": "clj cljs cljc edn", "CoffeeScript": "coffee",
+        "Common Lisp": "lisp lsp cl",
+        "Coq": "v", "Crystal": "cr", "D": "d di", "Dart": "dart", "Dockerfile": "dockerfile", "Elixir": "ex exs", "Elm": "elm",
+        "Emacs Lisp": "el",
+        "Erlang": "erl hrl", "F#": "fs fsi fsx", "Fortran": "f f77 f90 f95 f03 f08 for", "GLSL": "glsl vert frag", "Go": "go",
+        "GraphQL": "graphql gql",
+        "Groovy": "groovy gradle", "HCL": "tf hcl", "HTML": "html htm xhtml", "Haskell": "hs lhs", "Haxe": "hx", "Idris": "idr",
+        "Java": "java",
+        "JavaScript": "js mjs cjs jsx", "Julia": "jl", "Jupyter Notebook": "ipynb", "Kotlin": "kt kts", "Lean": "lean", "Lua": "lua",
+        "MATLAB": "m mlx",
+        "Makefile": "mk mak", "Markdown": "md markdown", "Nim": "nim", "Nix": "nix", "OCaml": "ml mli", "Objective-C": "mm",
+        "PHP": "php phtml",
+        "Pascal": "pas pp dpr", "Perl": "pl pm", "PowerShell": "ps1 psm1", "Prolog": "pro", "Protocol Buffer": "proto",
+        "Python": "py pyi pyx pxd", "R": "r",
+        "Racket": "rkt", "Ruby": "rb rake gemspec", "Rust": "rs", "SQL": "sql", "Scala": "scala sc sbt", "Scheme": "scm ss",
+        "Shell": "sh bash zsh fish ksh",
+        "Solidity": "sol", "Stan": "stan", "Swift": "swift", "SystemVerilog": "sv svh", "Tcl": "tcl", "TeX": "tex sty cls",
+        "TypeScript": "ts tsx mts cts",
+        "VHDL": "vhd vhdl", "Vim Script": "vim", "Visual Basic": "vb bas", "Vue": "vue", "Svelte": "svelte", "XSLT": "xsl xslt",
+        "Zig": "zig",
         "reStructuredText": "rst", "TOML": "toml", "YAML": "yaml yml",
     }.items()
     for extension in extensions.split()
@@ -40,8 +50,10 @@ _NAMES = {
 _NAMES |= {"build": "Starlark", "build.bazel": "Starlark", "jenkinsfile": "Groovy", "vagrantfile": "Ruby", "justfile": "Makefile"}
 _SHEBANG = re.compile(r"#!\s*(?:\S*/)?(?:env\s+(?:-S\s+)?)?([a-z]+)")
 _INTERPRETERS = {
-    "python": "Python", "pypy": "Python", "bash": "Shell", "sh": "Shell", "zsh": "Shell", "dash": "Shell", "ksh": "Shell", "node": "JavaScript",
-    "perl": "Perl", "ruby": "Ruby", "php": "PHP", "lua": "Lua", "awk": "Awk", "gawk": "Awk", "tclsh": "Tcl", "rscript": "R", "julia": "Julia",
+    "python": "Python", "pypy": "Python", "bash": "Shell", "sh": "Shell", "zsh": "Shell", "dash": "Shell", "ksh": "Shell",
+    "node": "JavaScript",
+    "perl": "Perl", "ruby": "Ruby", "php": "PHP", "lua": "Lua", "awk": "Awk", "gawk": "Awk", "tclsh": "Tcl", "rscript": "R",
+    "julia": "Julia",
 }  # fmt: skip
 _OBJECTIVE_C = re.compile(r"^\s*(?:@interface|@implementation|@protocol|#import)\b", re.MULTILINE)
 _CPLUSPLUS = re.compile(
@@ -56,16 +68,21 @@ _HASH = ("#", "", "")
 COMMENTS: dict[str, tuple[str, str, str]] = {
     **dict.fromkeys(
         (
-            "C", "C#", "C++", "CUDA", "D", "Dart", "F#", "GLSL", "Go", "Groovy", "Haxe", "Java", "JavaScript", "Kotlin", "Objective-C", "PHP",
+            "C", "C#", "C++", "CUDA", "D", "Dart", "F#", "GLSL", "Go", "Groovy", "Haxe", "Java", "JavaScript", "Kotlin", "Objective-C",
+            "PHP",
             "Protocol Buffer", "Rust", "Scala", "Solidity", "Swift", "SystemVerilog", "TypeScript", "Verilog", "Zig", "Stan", "HCL",
         ),
         _C_LIKE,
     ),
-    **dict.fromkeys(("CMake", "Crystal", "Dockerfile", "Elixir", "Makefile", "Nim", "Nix", "Perl", "R", "Ruby", "Shell", "Starlark", "Tcl", "Awk"), _HASH),
-    "Python": ("#", '"""', '"""'), "Julia": ("#", "#=", "=#"), "PowerShell": ("#", "<#", "#>"), "CSS": ("", "/*", "*/"), "SQL": ("--", "/*", "*/"),
+    **dict.fromkeys(("CMake", "Crystal", "Dockerfile", "Elixir", "Makefile", "Nim", "Nix", "Perl", "R", "Ruby", "Shell", "Starlark",
+    "Tcl", "Awk"), _HASH),
+    "Python": ("#", '"""', '"""'), "Julia": ("#", "#=", "=#"), "PowerShell": ("#", "<#", "#>"), "CSS": ("", "/*", "*/"), "SQL": ("--",
+    "/*", "*/"),
     "Haskell": ("--", "{-", "-}"), "Lua": ("--", "--[[", "]]"), "Ada": ("--", "", ""), "VHDL": ("--", "", ""), "Elm": ("--", "{-", "-}"),
-    "Lean": ("--", "/-", "-/"), "OCaml": ("", "(*", "*)"), "Coq": ("", "(*", "*)"), "Clojure": (";", "", ""), "Common Lisp": (";", "#|", "|#"),
-    "Scheme": (";", "#|", "|#"), "Racket": (";", "#|", "|#"), "Emacs Lisp": (";", "", ""), "Erlang": ("%", "", ""), "Prolog": ("%", "/*", "*/"),
+    "Lean": ("--", "/-", "-/"), "OCaml": ("", "(*", "*)"), "Coq": ("", "(*", "*)"), "Clojure": (";", "", ""), "Common Lisp": (";", "#|",
+    "|#"),
+    "Scheme": (";", "#|", "|#"), "Racket": (";", "#|", "|#"), "Emacs Lisp": (";", "", ""), "Erlang": ("%", "", ""), "Prolog": ("%",
+    "/*", "*/"),
     "MATLAB": ("%", "%{", "%}"), "TeX": ("%", "", ""), "HTML": ("", "<!--", "-->"), "Vue": ("//", "<!--", "-->"), "Assembly": (";", "", ""),
 }  # fmt: skip
 

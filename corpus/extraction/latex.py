@@ -42,36 +42,47 @@ _FLOATS = frozenset(
     ("figure", "table", "wrapfigure", "wraptable", "sidewaystable", "sidewaysfigure", "SCfigure", "longtable", "teaserfigure")
 )
 _DROPPED = frozenset(
-    "tabular tabularx tabulary tikzpicture picture thebibliography filecontents comment CCSXML pspicture forest keywords IEEEkeywords".split()
-)
+    (
+        "tabular", "tabularx", "tabulary", "tikzpicture", "picture", "thebibliography", "filecontents", "comment", "CCSXML", "pspicture",
+        "forest", "keywords", "IEEEkeywords",
+    )
+)  # fmt: skip
 _WITH_ARGUMENT = frozenset(("minipage", "multicols", "adjustbox", "adjustwidth", "spacing", "list", "thebibliography"))
 # Commands that show nothing, with the number of their arguments.
 _SILENT = {
     **dict.fromkeys(
         (
-            "cite citep citet citealp citealt citeauthor citeyear citeyearpar parencite textcite autocite footcite nocite Cite Citet Citep "
-            "onlinecite ref eqref autoref cref Cref pageref nameref vref label bibliography bibliographystyle includegraphics vspace hspace "
-            "footnote footnotetext footnotemark thanks input include usepackage documentclass pagestyle thispagestyle setcounter index "
-            "author date email affiliation address institute affil orcid title markboth pagenumbering keywords pacs graphicspath color "
-            "vskip hskip color phantom vphantom hphantom acrodef newcounter theoremstyle newtheorem tikzset pgfplotsset hypersetup "
-            "altaffiliation homepage preprint ccsdesc maketitlesupplementary thinmuskip marginpar todo includepdf url addbibresource "
-            "definecolor inst fontsize authorrunning titlerunning IEEEauthorblockN IEEEauthorblockA icmlauthor"
-        ).split(),
+            "cite", "citep", "citet", "citealp", "citealt", "citeauthor", "citeyear", "citeyearpar", "parencite", "textcite", "autocite",
+            "footcite", "nocite", "Cite", "Citet", "Citep", "onlinecite", "ref", "eqref", "autoref", "cref", "Cref", "pageref",
+            "nameref", "vref", "label", "bibliography", "bibliographystyle", "includegraphics", "vspace", "hspace", "footnote",
+            "footnotetext", "footnotemark", "thanks", "input", "include", "usepackage", "documentclass", "pagestyle", "thispagestyle",
+            "setcounter", "index", "author", "date", "email", "affiliation", "address", "institute", "affil", "orcid", "title",
+            "markboth", "pagenumbering", "keywords", "pacs", "graphicspath", "color", "vskip", "hskip", "color", "phantom", "vphantom",
+            "hphantom", "acrodef", "newcounter", "theoremstyle", "newtheorem", "tikzset", "pgfplotsset", "hypersetup", "altaffiliation",
+            "homepage", "preprint", "ccsdesc", "maketitlesupplementary", "thinmuskip", "marginpar", "todo", "includepdf", "url",
+            "addbibresource", "definecolor", "inst", "fontsize", "authorrunning", "titlerunning", "IEEEauthorblockN", "IEEEauthorblockA",
+            "icmlauthor",
+        ),
         1,
     ),
     **dict.fromkeys(
-        "setlength addtolength renewcommand newcommand providecommand addcontentsline newenvironment rule icmlaffiliation".split(), 2
+        (
+            "setlength", "addtolength", "renewcommand", "newcommand", "providecommand", "addcontentsline", "newenvironment", "rule",
+            "icmlaffiliation",
+        ),
+        2,
     ),
     "maketitle": 0,
     "definecolor": 3,
     "fontsize": 2,
     "footnotemark": 0,
     "maketitlesupplementary": 0,
-}
+}  # fmt: skip
 _FIRST_SILENT = frozenset(("href", "textcolor", "colorbox", "parbox", "raisebox", "scalebox", "resizebox", "multicolumn", "hyperref"))
 _SYMBOLS = {
     "ss": "ß", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "aa": "å", "AA": "Å", "i": "ı", "j": "ȷ",
-    "ldots": "…", "dots": "…", "textellipsis": "…", "LaTeX": "LaTeX", "TeX": "TeX", "BibTeX": "BibTeX", "S": "§", "P": "¶", "copyright": "©",
+    "ldots": "…", "dots": "…", "textellipsis": "…", "LaTeX": "LaTeX", "TeX": "TeX", "BibTeX": "BibTeX", "S": "§", "P": "¶",
+    "copyright": "©",
     "textendash": "–", "textemdash": "—", "textquoteleft": "‘", "textquoteright": "’", "textquotedblleft": "“", "textquotedblright": "”",
     "textbackslash": "\\", "textasciitilde": "~", "textasciicircum": "^", "textunderscore": "_", "textbar": "|", "textless": "<",
     "textgreater": ">", "textdegree": "°", "pounds": "£", "euro": "€", "texteuro": "€", "quad": " ", "qquad": " ", "space": " ",

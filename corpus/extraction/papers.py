@@ -27,8 +27,11 @@ _DEFINITION = re.compile(
 )
 _WORD = re.compile(r"\\([A-Za-z@]+)")
 _KEPT_COMMANDS = frozenset(
-    "cite citep citet ref eqref label section subsection footnote caption item title author url href begin end".split()
-)
+    (
+        "cite", "citep", "citet", "ref", "eqref", "label", "section", "subsection", "footnote", "caption", "item", "title", "author",
+        "url", "href", "begin", "end",
+    )
+)  # fmt: skip
 _TEXT_FILES = (".tex", ".ltx", ".latex", ".txt", ".def", ".macros")
 
 
@@ -61,7 +64,7 @@ class _Budget:
 
 
 def main_file(files: Mapping[str, str]) -> str | None:
-    r"""The file with ``\documentclass`` and the document in it; of several one that no other pulls in, by its usual names, then the largest."""
+    r"""The file with ``\documentclass`` and the document in it; of several one that no other pulls in, with a usual name, the largest."""
     candidates = [name for name, text in files.items() if _CLASS.search(text) and "\\begin{document}" in text]
     candidates = candidates or [name for name, text in files.items() if _CLASS.search(text)]
     if not candidates:
@@ -179,7 +182,7 @@ def _expanded(source: str, macros: Mapping[str, _Macro], budget: _Budget, depth:
         arguments, end = _arguments(source, found.end(), macro, pairs)
         if arguments is None:
             continue
-        body = re.sub(r"#([1-9])", lambda number: _pick(arguments, int(number.group(1))), macro.body)
+        body = _filled(macro.body, arguments)
         budget.expansions -= 1
         budget.characters -= len(body)
         if budget.expansions < 0 or budget.characters < 0:
@@ -195,8 +198,9 @@ def _expanded(source: str, macros: Mapping[str, _Macro], budget: _Budget, depth:
     return "".join(out)
 
 
-def _pick(arguments: list[str], number: int) -> str:
-    return arguments[number - 1] if number <= len(arguments) else ""
+def _filled(body: str, arguments: list[str]) -> str:
+    """``#1`` and the like replaced by the arguments, those that are missing by nothing."""
+    return re.sub(r"#([1-9])", lambda found: "".join(arguments[int(found.group(1)) - 1 : int(found.group(1))]), body)
 
 
 def _arguments(source: str, at: int, macro: _Macro, pairs: Mapping[int, int]) -> tuple[list[str] | None, int]:

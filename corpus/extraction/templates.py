@@ -9,13 +9,20 @@ from collections.abc import Callable
 
 # Name -> which of the unnamed arguments (from 1) is the text.
 _ARGUMENT: dict[str, int] = {
-    **dict.fromkeys(["lang", "transl", "transliteration", "script", "rtl-lang", "tooltip-lang", "m", "l", "mention", "link", "cog", "cognate", "m+", "ll", "noncog", "ncog"], 2),
+    **dict.fromkeys(
+        (
+            "lang", "transl", "transliteration", "script", "rtl-lang", "tooltip-lang", "m", "l", "mention", "link", "cog", "cognate",
+            "m+", "ll", "noncog", "ncog",
+        ),
+        2,
+    ),
     **dict.fromkeys(["der", "bor", "inh", "derived", "borrowed", "inherited", "lbor", "ubor", "bor+", "inh+", "der+"], 3),
     **dict.fromkeys(
         (
-            "nowrap", "nobr", "small", "big", "abbr", "sic", "ill", "interlanguage link", "visible anchor", "vanchor", "linktext", "math", "mvar",
-            "em", "strong", "quote", "blockquote", "cquote", "quotation", "tooltip", "sub", "sup", "smallcaps", "nihongo", "gloss", "non-gloss",
-            "non-gloss definition", "n-g", "ng", "q", "qualifier", "nobold", "noitalic", "val", "formatnum", "ipa", "w", "pedlink", "iast",
+            "nowrap", "nobr", "small", "big", "abbr", "sic", "ill", "interlanguage link", "visible anchor", "vanchor", "linktext",
+            "math", "mvar", "em", "strong", "quote", "blockquote", "cquote", "quotation", "tooltip", "sub", "sup", "smallcaps",
+            "nihongo", "gloss", "non-gloss", "non-gloss definition", "n-g", "ng", "q", "qualifier", "nobold", "noitalic", "val",
+            "formatnum", "ipa", "w", "pedlink", "iast",
         ),
         1,
     ),

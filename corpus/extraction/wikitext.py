@@ -20,28 +20,18 @@ _MARK = "\x7f"  # what stands in for a formula until the markup is gone; MediaWi
 _TAG = re.compile(r"<!--|<(/?)([a-zA-Z][a-zA-Z0-9]{0,19})\b([^<>]{0,1000}?)(/?)>")
 _ANY_TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]{0,19})\b[^<>]{0,1000}>")
 _DROPPED = frozenset(
-    [
-        "ref",
-        "references",
-        "gallery",
-        "timeline",
-        "score",
-        "imagemap",
-        "hiero",
-        "graph",
-        "mapframe",
-        "maplink",
-        "inputbox",
-        "categorytree",
-        "includeonly",
-        "indicator",
-    ]
-)
+    (
+        "ref", "references", "gallery", "timeline", "score", "imagemap", "hiero", "graph", "mapframe", "maplink", "inputbox",
+        "categorytree", "includeonly", "indicator",
+    )
+)  # fmt: skip
 _FORMULA = frozenset(("math", "chem", "ce"))
 _VERBATIM = frozenset(("nowiki", "pre", "syntaxhighlight", "source"))
 _BREAKS = frozenset(
-    ["br", "p", "div", "blockquote", "li", "ul", "ol", "dl", "dd", "dt", "td", "tr", "th", "table", "center", "hr", "poem", "section"]
-)
+    (
+        "br", "p", "div", "blockquote", "li", "ul", "ol", "dl", "dd", "dt", "td", "tr", "th", "table", "center", "hr", "poem", "section",
+    )
+)  # fmt: skip
 _NESTING = re.compile(r"^[ :*]{0,20}\{\||^[ ]{0,20}\|\}(?!\})|\{\{|\}\}|\[\[|\]\]|\|", re.MULTILINE)
 _CLOSES = {"}}": "{{", "]]": "[[", "|}": "{|"}
 _EXTERNAL = re.compile(r"\[(?:[a-z]{2,10}:)?//[^\s\[\]<>]{1,1000}[ \t]*([^\[\]\n]{0,1000})\]")
@@ -58,10 +48,10 @@ CUT_SECTIONS = frozenset(
     (
         "references", "external links", "see also", "further reading", "notes", "footnotes", "bibliography", "sources", "citations",
         "einzelnachweise", "weblinks", "siehe auch", "literatur", "références", "liens externes", "voir aussi", "notes et références",
-        "referencias", "enlaces externos", "véase también", "bibliografía", "note", "collegamenti esterni", "voci correlate", "altri progetti",
-        "referências", "ligações externas", "ver também", "примечания", "ссылки", "см. также", "литература", "脚注", "外部リンク", "関連項目",
-        "参考文献", "参考资料", "外部链接", "参见", "източници", "външни препратки", "вижте също", "przypisy", "linki zewnętrzne", "zobacz też",
-        "translations", "anagrams",
+        "referencias", "enlaces externos", "véase también", "bibliografía", "note", "collegamenti esterni", "voci correlate",
+        "altri progetti", "referências", "ligações externas", "ver também", "примечания", "ссылки", "см. также", "литература", "脚注",
+        "外部リンク", "関連項目", "参考文献", "参考资料", "外部链接", "参见", "източници", "външни препратки", "вижте също", "przypisy",
+        "linki zewnętrzne", "zobacz też", "translations", "anagrams",
     )
 )  # fmt: skip
 

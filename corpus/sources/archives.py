@@ -152,11 +152,11 @@ class TarReader:
                     if count > self.bounds.members or total > self.bounds.archive_bytes:
                         self.log.records["archive:over_the_bounds"] += 1
                         break
-                    content = self.stream.read_at(body, size) if size <= self.bounds.member_bytes else None
-                    if content is not None and len(content) < size:
-                        self._note(body, len(content))
+                    file = self.stream.read_at(body, size) if size <= self.bounds.member_bytes else None
+                    if file is not None and len(file) < size:
+                        self._note(body, len(file))
                     else:
-                        yield Member(path, content, size, at)
+                        yield Member(path, file, size, at)
                 elif kind != b"5":
                     self.log.records["archive:link_or_device"] += 1
                 name, size_told = "", -1

@@ -32,8 +32,8 @@ _EPUB = b"application/epub+zip"
 @final
 @dataclass(frozen=True, kw_only=True)
 class BooksSource(Source):
-    """``max_document_bytes``: of a book's text file, or of an EPUB's pages together; the longest novels have 10 MB. Gutenberg's texts are in
-    the public domain of the United States, which SPDX has no name for: ``gutenberg_license`` is what their rows say."""
+    """``max_document_bytes``: of a book's text file, or of an EPUB's pages together; the longest novels have 10 MB. Gutenberg's texts are
+    in the public domain of the United States, which SPDX has no name for: ``gutenberg_license`` is what their rows say."""
 
     name: str = "books"
     collection: str = ""
@@ -92,14 +92,14 @@ class BooksSource(Source):
                 path = safe_path(member.path)
                 if path is None:
                     within.records["archive:unsafe_path"] += 1
-                elif member.content is not None and path.lower().endswith((".xml", ".opf", ".xhtml", ".html", ".htm")):
-                    total += len(member.content)
-                    if total > 2 * self.max_document_bytes:
-                        break
+                elif path.lower().endswith((".xml", ".opf", ".xhtml", ".html", ".htm")):
+                    total += member.size
+                    if member.content is None or total > 2 * self.max_document_bytes:
+                        return self._rejected(file, (TOO_LARGE, member.size, self.max_document_bytes))
                     files[path] = member.content
         log.records.update(within.records)
         log.damages.extend(within.damages)
-        if total > 2 * self.max_document_bytes or within.records["archive:over_the_bounds"]:
+        if within.records["archive:over_the_bounds"]:
             return self._rejected(file, (TOO_LARGE, None, self.max_document_bytes))
         try:
             path = safe_path(package_path(files.get("META-INF/container.xml", b"")) or "")

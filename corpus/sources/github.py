@@ -38,9 +38,9 @@ _LICENSE_BYTES = 256 * 1024
 @final
 @dataclass(frozen=True, kw_only=True)
 class GithubSource(Source):
-    """``max_file_bytes``: larger files are data or generated (The Stack takes up to 1 MiB, arXiv 2211.15533). ``max_archive_bytes``: what all
-    files of one archive may come to unpacked. The name of the repository is the one folder that holds everything in an archive, else the
-    archive's or the input folder's name."""
+    """``max_file_bytes``: larger files are data or generated (The Stack takes up to 1 MiB, arXiv 2211.15533). ``max_archive_bytes``: what
+    all files of one archive may come to unpacked. The name of the repository is the one folder that holds everything in an archive, else
+    the archive's or the input folder's name."""
 
     name: str = "github"
     collection: str = ""
@@ -116,7 +116,7 @@ class GithubSource(Source):
 @final
 @dataclass(frozen=True, kw_only=True)
 class CodeParquetSource(Source):
-    """Parquet with a file a row, as BigQuery's `github_repos` or The Stack: content, path, repository, licence (a name, or a list of them)."""
+    """Parquet with a file a row, as BigQuery's `github_repos` or The Stack: content, path, repository, licence (a name, or a list)."""
 
     name: str = "code_parquet"
     collection: str = ""

@@ -45,7 +45,8 @@ _DISAMBIGUATION = re.compile(
     re.IGNORECASE,
 )
 _LIST = re.compile(
-    r"(?:lists? of|outline of|index of|timeline of|liste(?:n)? (?:der|des|von|de|d’|d')|lista (?:de|di|dei|delle|över|над)|список|lijst van|"
+    r"(?:lists? of|outline of|index of|timeline of|liste(?:n)? (?:der|des|von|de|d’|d')|lista (?:de|di|dei|delle|över|над)|список|"
+    r"lijst van|"
     r"lista (?:das|dos|de)|daftar|danh sách|seznam|списък) |.+の?一覧$|.+列表$",
     re.IGNORECASE,
 )

@@ -52,7 +52,8 @@ def page(
 HEAD = (
     b'<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="de">\n<siteinfo><sitename>W</sitename>'
     b"<dbname>dewiki</dbname><base>https://de.wikipedia.org/wiki/Hauptseite</base><namespaces>"
-    b'<namespace key="6" case="first-letter">Datei</namespace><namespace key="14" case="first-letter">Kategorie</namespace></namespaces></siteinfo>\n'
+    b'<namespace key="6" case="first-letter">Datei</namespace><namespace key="14" case="first-letter">Kategorie</namespace>'
+    b"</namespaces></siteinfo>\n"
 )
 TAIL = b"</mediawiki>\n"
 
