@@ -20,6 +20,7 @@ COMMANDS = {
     "conformance": "The published filters beside ours, and what each would reject.",
     "train-classifier": "A fastText classifier from labelled text.",
     "train-extractor": "The classifier of main content, from labelled pages.",
+    "commoncrawl": "A part of a Common Crawl snapshot, by language or domain.",
     "crawl-demo": "Serve two sites to this machine, and crawl them.",
     "train-tokenizer": "A tokenizer from a sample of a corpus.",
     "encode": "A corpus as token shards.",
