@@ -10,13 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.engine import curate
-from corpus.recipe import load
 from corpus.sources.source import InputFile, ReadLog, Split
 from corpus.sources.warc import CUT_OFF, WarcSource
 from tests.archives import FORMATS, arc_records, records, wacz, zstd
 from tests.golden import on_disk, page, ten, warc
-from tests.road import ledger
 
 PAGES = ten()
 URLS = [each.url for each in PAGES]
@@ -195,15 +192,3 @@ def test_a_wrong_length_in_one_member_costs_one_record(tmp_path: Path) -> None:
             assert list(whole(rows)) == URLS[:3] + URLS[4:], (name, told)
             assert log.damages, (name, told)
             assert CUT_OFF.code in {row["failed"][0]["reason"] for row in rows if row["failed"]} or told[:1] in b"-m"
-
-
-def test_a_folder_of_all_formats(spark: Any, tmp_path: Path) -> None:
-    """One run; the same record in another WARC is the same document, those of ARC, which have no ids, are exact duplicates."""
-    (tmp_path / "crawl").mkdir()
-    for number, make in enumerate(FORMATS.values()):
-        name, content = make(PAGES)
-        (tmp_path / "crawl" / f"{number:02d}-{name}").write_bytes(content)
-    curate(load("extract"), [str(tmp_path / "crawl")], str(tmp_path / "corpus"), spark=spark)
-    rows = ledger(tmp_path / "corpus")
-    assert len(rows) == 10 * len(FORMATS)
-    assert {row["url"] for row in rows if row["outcome"] == "kept"} == set(URLS)
