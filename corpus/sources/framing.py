@@ -181,7 +181,8 @@ class Members(Frames):
             held = length if length <= limit else 0
             there = (self.have(length) if held or not length else self._pass_over(length)) and self._ends_at(held)
         if there and length <= limit:
-            body = bytes(self.buffer[:length])
+            with memoryview(self.buffer) as held_bytes:  # a slice of the buffer would be one copy more
+                body = bytes(held_bytes[:length])
             del self.buffer[:length]
         yield self.frame(offset, header, body, length, limit, there)
         if not there:
@@ -344,8 +345,9 @@ class Plain(Frames):
 
 def _after_line_ends(buffer: bytearray, at: int) -> int:
     """The place of the first byte from ``at`` that is neither CR, LF nor NUL; its length if there is none."""
+    size = 16  # two line ends as a rule; megabytes of zeros in a hole
     while at < len(buffer):
-        piece = bytes(buffer[at : at + 4096])
+        piece, size = bytes(buffer[at : at + size]), 4096
         stripped = piece.lstrip(b"\r\n\0")
         at += len(piece) - len(stripped)
         if stripped:

@@ -87,6 +87,23 @@ def test_a_flipped_byte(tmp_path_factory: pytest.TempPathFactory, name: str, at:
     assert right == 10 or log.damages or len(rows) + sum(log.records.values()) >= 10
 
 
+@pytest.mark.parametrize("name", FORMATS)
+@given(at=st.floats(0, 1), removed=st.integers(0, 300), put=st.binary(max_size=40))
+@settings(max_examples=8)
+def test_bytes_removed_and_put_in(tmp_path_factory: pytest.TempPathFactory, name: str, at: float, removed: int, put: bytes) -> None:
+    """Never an exception; what stands before the place is the same wherever a record is a member, or the file is plain."""
+    file_name, content = FORMATS[name](PAGES)
+    place = int(at * len(content))
+    folder = tmp_path_factory.mktemp("mutation")
+    good, _ = read(on_disk(folder, file_name, content))
+    rows, log = read(on_disk(folder, file_name, content[:place] + put + content[place + removed :]))
+    if not any(told in name for told in ("one", "cut", "bz2", "wacz", "dictionary")):
+        starts = [row["origin"]["offset"] for row in good]
+        before = [row["url"] for row, end in zip(good, [*starts[1:], len(content)], strict=True) if end <= place]
+        assert [url for url in whole(rows) if url in before] == before
+    assert all(damage.offset >= 0 for damage in log.damages)
+
+
 def test_the_true_offset_inside_a_wacz(tmp_path: Path) -> None:
     """What is stored is found at its offset by anything that reads a range of the file."""
     file = made(tmp_path, "wacz")
