@@ -128,7 +128,10 @@ def curate(
             with clock.stage("read", "the fused pass, from bytes to signals"):
                 reading = read_splits(spark, recipe, examined, folder)
             if not reading.documents:
-                raise InputError("no readable record", where=", ".join(inputs), hint="the files were read, but hold no document")
+                hint = "the files were read, but hold no document"
+                if "wat:metadata" in reading.records():
+                    hint = "WAT holds links and titles, and no text: take WET or WARC"
+                raise InputError("no readable record", where=", ".join(inputs), hint=hint)
             return reading
 
         return make(recipe, now, read, target, spark=spark, clock=clock)

@@ -21,6 +21,7 @@ COMMANDS = {
     "train-classifier": "A fastText classifier from labelled text.",
     "train-perplexity": "An n-gram model from text that is thought well of.",
     "train-extractor": "The classifier of main content, from labelled pages.",
+    "commoncrawl": "A part of a Common Crawl snapshot, by language or domain.",
     "crawl-demo": "Serve two sites to this machine, and crawl them.",
     "train-tokenizer": "A tokenizer from a sample of a corpus.",
     "encode": "A corpus as token shards.",

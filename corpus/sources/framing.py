@@ -24,7 +24,8 @@ _MAX_PASSED = 4 * 2**30  # decoded bytes without a record that are passed over b
 _MAX_REWINDS = 4  # a member, for records that say to be larger than the limit and are not
 _NAMED_PLAIN = (b"WAR", b"fil")
 
-NOT_A_RECORD, BAD_LENGTH, BOMB = "warc:not_a_record", "warc:bad_length", "warc:bomb"
+_MAX_BLANK = 64  # zeros and empty lines between records; more are a hole
+NOT_A_RECORD, BAD_LENGTH, BOMB, HOLE = "warc:not_a_record", "warc:bad_length", "warc:bomb", "warc:hole"
 
 
 @final
@@ -162,6 +163,8 @@ class Members(Frames):
                 yield from self._record(limit)
                 self.passed = 0
             self.end = self._after_skippable(self.member.at)
+            if self.member_at == start and self.number == 0 and self.decoded > _MAX_BLANK:
+                self.damages.append((self.member_at, self.member.at - self.member_at, HOLE))
         except Broken as error:
             self.end = self.find(self.member_at + 1)
             self.damages.append((self.member_at, self.end - self.member_at, error.what))
@@ -178,7 +181,8 @@ class Members(Frames):
             held = length if length <= limit else 0
             there = (self.have(length) if held or not length else self._pass_over(length)) and self._ends_at(held)
         if there and length <= limit:
-            body = bytes(self.buffer[:length])
+            with memoryview(self.buffer) as held_bytes:  # a slice of the buffer would be one copy more
+                body = bytes(held_bytes[:length])
             del self.buffer[:length]
         yield self.frame(offset, header, body, length, limit, there)
         if not there:
@@ -227,7 +231,7 @@ class Members(Frames):
             at = _after_line_ends(self.buffer, length)
             if at < len(self.buffer):
                 self.have(at + self.grammar.probe_bytes, False)
-                return bool(self.grammar.begins.match(self.buffer, at))
+                return bool(self.grammar.begins.match(self.buffer, at) or self.grammar.closes.match(self.buffer, length))
             del self.buffer[length:]
             if not self.more(False):
                 return True
@@ -280,8 +284,7 @@ class Plain(Frames):
     """Headers and bodies one after another, not compressed. The end of a record is looked at before its body is read."""
 
     def unit(self, start: int, limit: int) -> Iterator[Frame]:
-        at = self._skip_line_ends(start)
-        self.end = at
+        at = self.end = self._skip_blank(start)
         if at >= self.blocks.size:
             return
         header, length = self._header(at)
@@ -290,10 +293,11 @@ class Plain(Frames):
             self.damages.append((at, self.end - at, NOT_A_RECORD))
             return
         body_at = at + len(header)
-        follows = self._skip_line_ends(body_at + length) if body_at + length <= self.blocks.size else -1
-        if follows >= 0 and (follows == self.blocks.size or self._begins(follows)):
-            self.end = follows
+        end = body_at + length
+        follows = self._after_line_ends(end) if end <= self.blocks.size else -1
+        if follows >= 0 and (follows == self.blocks.size or self._begins(follows) or self._closes(end)):
             yield self.frame(at, header, self.blocks.read(body_at, length) if length <= limit else b"", length, limit, True)
+            self.end = self._skip_blank(end)
             return
         self.end = self.find(body_at)
         yield self.frame(at, header, b"", length, limit, False)
@@ -311,8 +315,17 @@ class Plain(Frames):
     def _begins(self, at: int) -> bool:
         return self.grammar.begins.match(self.blocks.read(at, self.grammar.probe_bytes)) is not None
 
-    def _skip_line_ends(self, at: int) -> int:
-        while piece := self.blocks.piece(at, 256 if at < self.blocks.size else 1):
+    def _closes(self, at: int) -> bool:
+        return self.grammar.closes.match(self.blocks.read(at, 64)) is not None
+
+    def _skip_blank(self, at: int) -> int:
+        after = self._after_line_ends(at)
+        if after - at > _MAX_BLANK:
+            self.damages.append((at, after - at, HOLE))
+        return after
+
+    def _after_line_ends(self, at: int) -> int:
+        while piece := self.blocks.piece(at, 4096):
             stripped = piece.lstrip(b"\r\n\0")
             at += len(piece) - len(stripped)
             if stripped:
@@ -332,8 +345,9 @@ class Plain(Frames):
 
 def _after_line_ends(buffer: bytearray, at: int) -> int:
     """The place of the first byte from ``at`` that is neither CR, LF nor NUL; its length if there is none."""
+    size = 16  # two line ends as a rule; megabytes of zeros in a hole
     while at < len(buffer):
-        piece = bytes(buffer[at : at + 4096])
+        piece, size = bytes(buffer[at : at + size]), 4096
         stripped = piece.lstrip(b"\r\n\0")
         at += len(piece) - len(stripped)
         if stripped:

@@ -26,11 +26,12 @@ _ARC_HEADER = re.compile(_ARC_LINE)
 @dataclass(frozen=True)
 class Grammar:
     """``begins`` matches the beginning of a record, ``next`` one that follows on other bytes (group 1 begins there), ``ends`` the end of
-    its header; ``probe_bytes`` are enough to see that one begins."""
+    its header; ``closes`` what follows on a body even where the next record is damaged; ``probe_bytes`` show that one begins."""
 
     begins: re.Pattern[bytes]
     next: re.Pattern[bytes]
     ends: re.Pattern[bytes]
+    closes: re.Pattern[bytes]
     probe_bytes: int
     length: Callable[[bytes], int | None]
     to_warc: Callable[[bytes, bytes], bytes]
@@ -76,6 +77,7 @@ WARC = Grammar(
     begins=re.compile(rb"WARC/\d"),
     next=re.compile(rb"\n\r?\n(WARC/\d)"),
     ends=re.compile(rb"\r?\n\r?\n"),
+    closes=re.compile(rb"\r\n\r\n"),
     probe_bytes=6,
     length=_warc_length,
     to_warc=_with_crlf,
@@ -84,6 +86,7 @@ ARC = Grammar(
     begins=_ARC_HEADER,
     next=re.compile(rb"\n(" + _ARC_LINE + rb")"),
     ends=re.compile(rb"\n"),
+    closes=re.compile(rb"\r?\n(?=[A-Za-z][A-Za-z0-9+.\-]{0,30}:\S)"),
     probe_bytes=8192,
     length=_arc_length,
     to_warc=_arc_to_warc,

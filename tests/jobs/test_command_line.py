@@ -28,6 +28,7 @@ SURFACE = {
     "train-classifier": ["--input", "--output", "--seed"],
     "train-perplexity": ["TEXTS", "--language", "--output", "--order"],
     "train-extractor": ["--input", "--output", "--seed"],
+    "commoncrawl": ["--snapshot", "--languages", "--tlds", "--domains", "--kind", "--limit", "--output", "--base-url", "--parallel"],
     "crawl-demo": ["--output", "--pages", "--seed"],
     "train-tokenizer": ["CORPUS", "--output", "--kind", "--vocab-size", "--sample-bytes", "--overwrite"],
     "encode": ["CORPUS", "--tokenizer", "--output", "--master", "--work", "--overwrite"],

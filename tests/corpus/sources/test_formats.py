@@ -10,13 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.engine import curate
-from corpus.recipe import load
 from corpus.sources.source import InputFile, ReadLog, Split
 from corpus.sources.warc import CUT_OFF, WarcSource
 from tests.archives import FORMATS, arc_records, records, wacz, zstd
 from tests.golden import on_disk, page, ten, warc
-from tests.road import ledger
 
 PAGES = ten()
 URLS = [each.url for each in PAGES]
@@ -88,6 +85,23 @@ def test_a_flipped_byte(tmp_path_factory: pytest.TempPathFactory, name: str, at:
     if file_name.endswith(("arc", "gz")) and "member" not in name and "cut" not in name and int(at * len(content)) > 200:
         assert right >= 8
     assert right == 10 or log.damages or len(rows) + sum(log.records.values()) >= 10
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@given(at=st.floats(0, 1), removed=st.integers(0, 300), put=st.binary(max_size=40))
+@settings(max_examples=8)
+def test_bytes_removed_and_put_in(tmp_path_factory: pytest.TempPathFactory, name: str, at: float, removed: int, put: bytes) -> None:
+    """Never an exception; what stands before the place is the same wherever a record is a member, or the file is plain."""
+    file_name, content = FORMATS[name](PAGES)
+    place = int(at * len(content))
+    folder = tmp_path_factory.mktemp("mutation")
+    good, _ = read(on_disk(folder, file_name, content))
+    rows, log = read(on_disk(folder, file_name, content[:place] + put + content[place + removed :]))
+    if not any(told in name for told in ("one", "cut", "bz2", "wacz", "dictionary")):
+        starts = [row["origin"]["offset"] for row in good]
+        before = [row["url"] for row, end in zip(good, [*starts[1:], len(content)], strict=True) if end <= place]
+        assert [url for url in whole(rows) if url in before] == before
+    assert all(damage.offset >= 0 for damage in log.damages)
 
 
 def test_the_true_offset_inside_a_wacz(tmp_path: Path) -> None:
@@ -195,15 +209,3 @@ def test_a_wrong_length_in_one_member_costs_one_record(tmp_path: Path) -> None:
             assert list(whole(rows)) == URLS[:3] + URLS[4:], (name, told)
             assert log.damages, (name, told)
             assert CUT_OFF.code in {row["failed"][0]["reason"] for row in rows if row["failed"]} or told[:1] in b"-m"
-
-
-def test_a_folder_of_all_formats(spark: Any, tmp_path: Path) -> None:
-    """One run; the same record in another WARC is the same document, those of ARC, which have no ids, are exact duplicates."""
-    (tmp_path / "crawl").mkdir()
-    for number, make in enumerate(FORMATS.values()):
-        name, content = make(PAGES)
-        (tmp_path / "crawl" / f"{number:02d}-{name}").write_bytes(content)
-    curate(load("extract"), [str(tmp_path / "crawl")], str(tmp_path / "corpus"), spark=spark)
-    rows = ledger(tmp_path / "corpus")
-    assert len(rows) == 10 * len(FORMATS)
-    assert {row["url"] for row in rows if row["outcome"] == "kept"} == set(URLS)
