@@ -64,6 +64,8 @@ def test_compared_tells_rates_and_how_many_times() -> None:
     assert (told["ours"], told["peer"], told["ratio"]) == (8, 3, 3)  # 24 in the median of 3 s and of 8 s; 4 and 2 times
     assert told["interval"] == [2, 4]
     assert told["peer_version"] == version("datatrove") is not None
+    alone = compared("web", "all", "s", {"ours": costs["ours"]}, lambda cost: cost.seconds)
+    assert (alone["ours"], alone["peer"], alone["ratio"]) == (3, None, None)
 
 
 @pytest.mark.parametrize(("value", "told"), [(1234.5, "1,234"), (0.12345, "0.123"), (12, "12"), (1_000_000, "1,000,000"), ("a", "a")])
