@@ -113,9 +113,10 @@ def test_shares_of_a_run_sum_to_the_whole() -> None:
 
 def test_bytes_are_summed_over_finished_tasks(tmp_path: Path) -> None:
     metrics = {"Result Size": 5, "Disk Bytes Spilled": 2, "Shuffle Write Metrics": {"Shuffle Bytes Written": 100}}
-    events = [{"Event": "SparkListenerLogStart"}, *[{"Event": "SparkListenerTaskEnd", "Task Metrics": metrics}] * 2]
+    stage = {"Event": "SparkListenerStageSubmitted", "Stage Info": {"Stage ID": 3, "Stage Name": "collect at audit.py"}}
+    events = [{"Event": "SparkListenerLogStart"}, stage, *[{"Event": "SparkListenerTaskEnd", "Stage ID": 3, "Task Metrics": metrics}] * 2]
     (tmp_path / "log").write_text("".join(json.dumps(event) + "\n" for event in [*events, {"Event": "SparkListenerTaskEnd"}]))
-    assert scale.from_log(tmp_path / "log") == {"shuffled": 200, "spilled": 4, "sent to the driver": 10}
+    assert scale.from_log(tmp_path / "log") == ({"shuffled": 200, "spilled": 4, "sent to the driver": 10}, {"collect at audit.py": 10})
 
 
 def test_a_crawl_is_estimated_from_what_was_measured() -> None:
