@@ -35,7 +35,7 @@ PARTITION_BYTES = 128e6  # of a shuffle: what one task sorts in memory
 _BROADCAST = "CompletableFuture.java"  # where Spark collects a side of a join: below 10 MB, then it shuffles both instead
 _MOVED = ("shuffled", "spilled", "sent to the driver")
 _HELD = {"MB of the driver": "driver", "MB of the JVM": "jvm", "MB of the workers": "workers"}
-_SPENT = ("seconds", "CPU seconds", *(f"MB {name}" for name in _MOVED), *_HELD)
+_SPENT = ("seconds", "MB sent by splits", "CPU seconds", *(f"MB {name}" for name in _MOVED), *_HELD)
 
 
 def main(sizes: str = SIZES) -> None:
@@ -66,6 +66,7 @@ def measure(documents: int) -> dict[str, float]:
         "CPU seconds": cost.cpu_seconds,
         "splits": sum(-(-file.stat().st_size // SPLIT_BYTES) for file in given.iterdir()),
         **{f"MB {name}": moved[name] / 1e6 for name in _MOVED},
+        "MB sent by splits": sum(size for place, size in sent.items() if "corpus/tasks.py" in place) / 1e6,
         **{name: cost.peak_bytes.get(kind, 0) / 1e6 for name, kind in _HELD.items()},
         **{f"stage {name}": seconds for name, seconds in stages_of(run, cost.seconds).items()},
         **judged(output, documents),
@@ -120,7 +121,7 @@ def whole_crawl(sizes: Sequence[int], measured: Sequence[Mapping[str, float]], b
     exponent = _exponent(sizes, measured, "MB shuffled")
     sets = Sets(documents=sizes[-1], stages=stages, shuffle_bytes=shuffled, shuffle_exponent=exponent)
     lines = estimate(crawl, cluster, pages, sets)
-    sent = last["MB sent to the driver"] * 1e6 / last["splits"]
+    sent = last["MB sent by splits"] * 1e6 / last["splits"]
     documents = crawl.pages * pages.judged_by_sets
     partitions = shuffled * (documents / sizes[-1]) ** max(1.0, exponent) / len(stages) / PARTITION_BYTES
     splits = crawl.compressed_bytes / CRAWL_SPLIT_BYTES
