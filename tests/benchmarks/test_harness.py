@@ -126,7 +126,7 @@ def test_a_crawl_is_estimated_from_what_was_measured() -> None:
         "stage read": 1.0,
         "stage near_duplicates": 1.0,
         "MB shuffled": 1.0,
-        "MB sent to the driver": 1.0,
+        "MB sent by splits": 1.0,
         "splits": 2,
     }
     [crawl], told = scale.whole_crawl([10, 100], [known, {**known, "stage near_duplicates": 100.0}], [fused])
