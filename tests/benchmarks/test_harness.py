@@ -1,5 +1,6 @@
 """The arithmetic of the benchmarks, and the form of what they write. Nothing here runs a benchmark."""
 
+import importlib
 import json
 import math
 import sys
@@ -9,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.benchmarks import planted, profile, readme, run, scale
+from corpus.kernels.words import words
+from tests.benchmarks import planted, profile, readme, run, scale, signatures
 from tests.benchmarks.growth import Cluster, Crawl, Pages, Sets, Stage, estimate, growth
 from tests.benchmarks.rows import bootstrap, compared, number, ratio_of_sums, row, table, version
 from tests.benchmarks.sides import Cost, spent
@@ -151,6 +153,17 @@ def test_planted_documents_are_judged_by_their_families(tmp_path: Path) -> None:
     assert told["recall, exact copies"] == 0.5
     assert told["precision"] == 0.5
     assert "recall, edits of 1 %" not in told
+
+
+@pytest.mark.parametrize("name", run.BENCHMARKS)
+def test_every_benchmark_can_begin(name: str) -> None:
+    """What it takes from the code is still there: benchmarks are run seldom, and the code changes daily."""
+    assert callable(importlib.import_module(f"tests.benchmarks.{name}").measure)
+
+
+def test_signatures_are_measured_equal() -> None:
+    column = pa.array(["one two three four five six seven", "a b c d e f"])
+    assert (signatures._ours(column, words(column)) == signatures._theirs(column, words(column))).all()
 
 
 def test_every_copy_has_an_original() -> None:
