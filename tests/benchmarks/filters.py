@@ -22,7 +22,7 @@ from corpus.quality.repetition import GopherRepetition
 from corpus.step import DocumentStep, rejected
 from tests.benchmarks.pages import texts
 from tests.benchmarks.rows import Row, compared
-from tests.benchmarks.sides import PEERS, interleaved, ours, peer, spent
+from tests.benchmarks.sides import PEERS, interleaved, ours, peers, spent
 
 STEPS: tuple[DocumentStep, ...] = (
     SegmentWords(),
@@ -37,13 +37,11 @@ _BATCH = 100  # documents: what the fused pass sees at once
 
 
 def measure(rounds: int) -> list[Row]:
-    commands = {
-        "ours": ours("tests.benchmarks.filters", texts(), DOCUMENTS),
-        "datatrove": [peer("datatrove"), PEERS / "datatrove_filters.py", texts(), DOCUMENTS],
-    }
+    commands = {"ours": ours("tests.benchmarks.filters", texts(), DOCUMENTS)}
+    commands |= {name: [python, PEERS / f"{name}_filters.py", texts(), DOCUMENTS] for name, python in peers("datatrove").items()}
     costs = interleaved({side: partial(spent, command) for side, command in commands.items()}, rounds)
-    told, theirs = (costs[side][-1].told for side in commands)
-    kept = {"kept": told["kept"], "peer_kept": theirs["kept"]}
+    told = costs["ours"][-1].told
+    kept = {f"kept by {side}": costs[side][-1].told["kept"] for side in commands}
     what = "all signals of Gopher, C4 and FineWeb, one core"
     return [compared("filters", what, "documents/s of CPU", costs, lambda cost: cost.told["seconds"], amount=told["documents"], **kept)]
 

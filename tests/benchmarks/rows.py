@@ -57,23 +57,22 @@ def compared(
     amount: float | None = None,
     **quality: Any,
 ) -> Row:
-    """Two sides, ours first, and what each run took of what one would rather not spend; told as a rate where ``amount`` was done."""
-    (_, own), (peer_name, others) = costs.items()
-    mine, theirs = [taken(cost) for cost in own], [taken(cost) for cost in others]
+    """Sides, ours first, and what each run took of what one would rather not spend; told as a rate where ``amount`` was done.
+
+    A peer that is not there leaves a row without ratio.
+    """
+
+    def told(values: Sequence[float]) -> float:
+        return statistics.median(values) if amount is None else amount / statistics.median(values)
+
+    (_, mine), *others = [(side, [taken(cost) for cost in each]) for side, each in costs.items()]
+    quality["rounds"] = len(mine)
+    if not others:
+        return row(name, what, unit, told(mine), **quality)
+    [(peer_name, theirs)] = others
     ratios = [other / one for one, other in zip(mine, theirs, strict=True)]
-    told = [statistics.median(values) if amount is None else amount / statistics.median(values) for values in (mine, theirs)]
-    return row(
-        name,
-        what,
-        unit,
-        told[0],
-        peer_name=peer_name,
-        peer=told[1],
-        ratio=statistics.median(ratios),
-        interval=bootstrap(ratios),
-        rounds=len(ratios),
-        **quality,
-    )
+    found = {"peer": told(theirs), "ratio": statistics.median(ratios), "interval": bootstrap(ratios)}
+    return row(name, what, unit, told(mine), peer_name=peer_name, **found, **quality)
 
 
 def bootstrap(values: Sequence[float], statistic: Callable[..., np.ndarray] = np.median) -> list[float]:

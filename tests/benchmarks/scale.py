@@ -5,7 +5,8 @@
 Texts with planted duplicates (``planted``) through `gristmill curate text`. Wall and CPU time are of the driver, the JVM and the Python
 workers together; bytes shuffled, spilled and sent to the driver are from Spark's event log, summed over tasks. What grows on the driver
 shows in its memory and in the results sent to it. The estimate is ``growth.estimate`` over these figures and, for the fused pass, over
-those of `make bench BENCH=web`, where they are in build/bench.json.
+those of `make bench BENCH=web`, where they are in build/bench.json. Below some 22,000 documents Spark sends all signatures through the
+driver to every task (9.4 MB at 20,000: its limit is 10) and shuffles them above: growth is that of the sizes beyond.
 """
 
 import hashlib
@@ -31,9 +32,10 @@ SPLIT_BYTES = 4 * 2**20  # some 1,900 documents: splits, and what they send to t
 BEFORE_SETS = ("inputs", "read")
 CRAWL_SPLIT_BYTES = 128 * 2**20  # the default of `warc`
 PARTITION_BYTES = 128e6  # of a shuffle: what one task sorts in memory
+_BROADCAST = "CompletableFuture.java"  # where Spark collects a side of a join: below 10 MB, then it shuffles both instead
 _MOVED = ("shuffled", "spilled", "sent to the driver")
 _HELD = {"MB of the driver": "driver", "MB of the JVM": "jvm", "MB of the workers": "workers"}
-_SPENT = ("seconds", "CPU seconds", *(f"MB {name}" for name in _MOVED), *_HELD)
+_SPENT = ("seconds", "MB sent by splits", "CPU seconds", *(f"MB {name}" for name in _MOVED), *_HELD)
 
 
 def main(sizes: str = SIZES) -> None:
@@ -58,31 +60,36 @@ def measure(documents: int) -> dict[str, float]:
     command = curate("text", given, output, "--master", f"local[{CORES}]", "--set", f"jsonl.split_bytes={SPLIT_BYTES}")
     cost = spent(command, SPARK_CONF_DIR=str(conf))
     run, _ = facts(output)
-    moved = from_log(next(log.iterdir()))
+    moved, sent = from_log(next(log.iterdir()))
     found = {
         "seconds": cost.seconds,
         "CPU seconds": cost.cpu_seconds,
         "splits": sum(-(-file.stat().st_size // SPLIT_BYTES) for file in given.iterdir()),
         **{f"MB {name}": moved[name] / 1e6 for name in _MOVED},
+        "MB sent by splits": sum(size for place, size in sent.items() if "corpus/tasks.py" in place) / 1e6,
         **{name: cost.peak_bytes.get(kind, 0) / 1e6 for name, kind in _HELD.items()},
         **{f"stage {name}": seconds for name, seconds in stages_of(run, cost.seconds).items()},
         **judged(output, documents),
     }
     print(f"{documents:,} documents: " + ", ".join(f"{name} {number(value)}" for name, value in found.items()), flush=True)
+    print(f"sent to the driver most by ({_BROADCAST}: a broadcast): {sent.most_common(3)}", flush=True)
     return found
 
 
-def from_log(path: Path) -> Counter[str]:
-    """Bytes of all tasks that came to an end, from Spark's event log."""
-    total = Counter[str]()
+def from_log(path: Path) -> tuple[Counter[str], Counter[str]]:
+    """Bytes of all tasks that came to an end, from Spark's event log; and what each place in the code had sent to the driver."""
+    total, names, sent = Counter[str](), {}, Counter[str]()
     with path.open() as lines:
         for event in map(json.loads, lines):
+            if event["Event"] == "SparkListenerStageSubmitted":
+                names[event["Stage Info"]["Stage ID"]] = event["Stage Info"]["Stage Name"]
             told = event.get("Task Metrics") if event["Event"] == "SparkListenerTaskEnd" else None
             if told:
                 total["shuffled"] += told["Shuffle Write Metrics"]["Shuffle Bytes Written"]
                 total["spilled"] += told["Disk Bytes Spilled"]
                 total["sent to the driver"] += told["Result Size"]
-    return total
+                sent[names[event["Stage ID"]]] += told["Result Size"]
+    return total, sent
 
 
 def growths(sizes: Sequence[int], measured: Sequence[Mapping[str, float]]) -> list[Row]:
@@ -114,7 +121,7 @@ def whole_crawl(sizes: Sequence[int], measured: Sequence[Mapping[str, float]], b
     exponent = _exponent(sizes, measured, "MB shuffled")
     sets = Sets(documents=sizes[-1], stages=stages, shuffle_bytes=shuffled, shuffle_exponent=exponent)
     lines = estimate(crawl, cluster, pages, sets)
-    sent = last["MB sent to the driver"] * 1e6 / last["splits"]
+    sent = last["MB sent by splits"] * 1e6 / last["splits"]
     documents = crawl.pages * pages.judged_by_sets
     partitions = shuffled * (documents / sizes[-1]) ** max(1.0, exponent) / len(stages) / PARTITION_BYTES
     splits = crawl.compressed_bytes / CRAWL_SPLIT_BYTES

@@ -15,8 +15,7 @@ import pyarrow.parquet as pq
 import xxhash
 from datasketch import MinHash
 
-from corpus.dedup.minhash import hash_values
-from corpus.kernels.shingles import signatures
+from corpus.kernels.shingles import header, signatures
 from corpus.kernels.words import words
 from tests.benchmarks.pages import texts
 from tests.benchmarks.rows import Row, compared
@@ -41,7 +40,9 @@ def _texts(folder: str) -> pa.Array:
 
 
 def _ours(column: pa.Array, spans: pa.ListArray) -> np.ndarray:
-    return hash_values(signatures(column, spans, np.full(len(column), NGRAM), PERMUTATIONS, SEED))
+    signed = signatures(column, spans, np.full(len(column), NGRAM), PERMUTATIONS, SEED).to_pylist()
+    skip = len(header(PERMUTATIONS, SEED))
+    return np.frombuffer(b"".join(each[skip:] for each in signed), "<u4").reshape(len(column), PERMUTATIONS)
 
 
 def _theirs(column: pa.Array, spans: pa.ListArray) -> np.ndarray:

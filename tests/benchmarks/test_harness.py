@@ -1,5 +1,6 @@
 """The arithmetic of the benchmarks, and the form of what they write. Nothing here runs a benchmark."""
 
+import importlib
 import json
 import math
 import sys
@@ -9,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.benchmarks import planted, profile, readme, run, scale
+from corpus.kernels.words import words
+from tests.benchmarks import planted, profile, readme, run, scale, signatures
 from tests.benchmarks.growth import Cluster, Crawl, Pages, Sets, Stage, estimate, growth
 from tests.benchmarks.rows import bootstrap, compared, number, ratio_of_sums, row, table, version
 from tests.benchmarks.sides import Cost, spent
@@ -64,6 +66,8 @@ def test_compared_tells_rates_and_how_many_times() -> None:
     assert (told["ours"], told["peer"], told["ratio"]) == (8, 3, 3)  # 24 in the median of 3 s and of 8 s; 4 and 2 times
     assert told["interval"] == [2, 4]
     assert told["peer_version"] == version("datatrove") is not None
+    alone = compared("web", "all", "s", {"ours": costs["ours"]}, lambda cost: cost.seconds)
+    assert (alone["ours"], alone["peer"], alone["ratio"]) == (3, None, None)
 
 
 @pytest.mark.parametrize(("value", "told"), [(1234.5, "1,234"), (0.12345, "0.123"), (12, "12"), (1_000_000, "1,000,000"), ("a", "a")])
@@ -111,9 +115,10 @@ def test_shares_of_a_run_sum_to_the_whole() -> None:
 
 def test_bytes_are_summed_over_finished_tasks(tmp_path: Path) -> None:
     metrics = {"Result Size": 5, "Disk Bytes Spilled": 2, "Shuffle Write Metrics": {"Shuffle Bytes Written": 100}}
-    events = [{"Event": "SparkListenerLogStart"}, *[{"Event": "SparkListenerTaskEnd", "Task Metrics": metrics}] * 2]
+    stage = {"Event": "SparkListenerStageSubmitted", "Stage Info": {"Stage ID": 3, "Stage Name": "collect at audit.py"}}
+    events = [{"Event": "SparkListenerLogStart"}, stage, *[{"Event": "SparkListenerTaskEnd", "Stage ID": 3, "Task Metrics": metrics}] * 2]
     (tmp_path / "log").write_text("".join(json.dumps(event) + "\n" for event in [*events, {"Event": "SparkListenerTaskEnd"}]))
-    assert scale.from_log(tmp_path / "log") == {"shuffled": 200, "spilled": 4, "sent to the driver": 10}
+    assert scale.from_log(tmp_path / "log") == ({"shuffled": 200, "spilled": 4, "sent to the driver": 10}, {"collect at audit.py": 10})
 
 
 def test_a_crawl_is_estimated_from_what_was_measured() -> None:
@@ -123,7 +128,7 @@ def test_a_crawl_is_estimated_from_what_was_measured() -> None:
         "stage read": 1.0,
         "stage near_duplicates": 1.0,
         "MB shuffled": 1.0,
-        "MB sent to the driver": 1.0,
+        "MB sent by splits": 1.0,
         "splits": 2,
     }
     [crawl], told = scale.whole_crawl([10, 100], [known, {**known, "stage near_duplicates": 100.0}], [fused])
@@ -148,6 +153,17 @@ def test_planted_documents_are_judged_by_their_families(tmp_path: Path) -> None:
     assert told["recall, exact copies"] == 0.5
     assert told["precision"] == 0.5
     assert "recall, edits of 1 %" not in told
+
+
+@pytest.mark.parametrize("name", run.BENCHMARKS)
+def test_every_benchmark_can_begin(name: str) -> None:
+    """What it takes from the code is still there: benchmarks are run seldom, and the code changes daily."""
+    assert callable(importlib.import_module(f"tests.benchmarks.{name}").measure)
+
+
+def test_signatures_are_measured_equal() -> None:
+    column = pa.array(["one two three four five six seven", "a b c d e f"])
+    assert (signatures._ours(column, words(column)) == signatures._theirs(column, words(column))).all()
 
 
 def test_every_copy_has_an_original() -> None:
