@@ -8,6 +8,8 @@ import re
 
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
+from corpus.kernels.seek import is_utf8
+
 BOM, HTTP, META, DETECTOR = "bom", "http", "meta", "detector"
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _META_BYTES = 4096  # the standard says 1024; 2 % of real pages declare it later, behind scripts
@@ -27,12 +29,8 @@ def decode(payload: bytes, http_charset: str | None, is_html: bool) -> tuple[str
 def to_utf8(payload: bytes, http_charset: str | None, is_html: bool) -> tuple[bytes, str]:
     """What ``decode`` gives, as UTF-8: the payload itself where it is that already, as nine pages in ten are."""
     start, encoding, source = _encoding(payload, http_charset, is_html)
-    if encoding == "utf-8":
-        try:
-            payload.decode("utf-8")
-            return payload[start:], source
-        except UnicodeDecodeError:
-            pass
+    if encoding == "utf-8" and is_utf8(payload):
+        return payload[start:], source
     return payload[start:].decode(encoding, "replace").encode("utf-8", "replace"), source
 
 
@@ -50,11 +48,9 @@ def _encoding(payload: bytes, http_charset: str | None, is_html: bool) -> tuple[
         if declared:
             # a page that says utf-16 in ASCII bytes is not: the standard takes it for UTF-8
             return 0, "utf-8" if declared.startswith("utf-16") else declared, META
-    try:
-        payload.decode("utf-8")  # valid UTF-8 by chance is next to impossible beyond ASCII
+    if is_utf8(payload):  # by chance next to impossible beyond ASCII
         return 0, "utf-8", DETECTOR
-    except UnicodeDecodeError:
-        return 0, _codec(detect_encoding(payload)) or "cp1252", DETECTOR
+    return 0, _codec(detect_encoding(payload)) or "cp1252", DETECTOR
 
 
 def _codec(label: str | None) -> str | None:

@@ -18,6 +18,7 @@ from corpus.extraction.charset import decode, to_utf8
 from corpus.extraction.main_content import load_model, main_text, whole_text
 from corpus.extraction.metadata import PageMetadata, read_marks, read_metadata
 from corpus.kernels.markup import scan
+from corpus.kernels.seek import LESS, count
 from corpus.step import DocumentStep, Reason, reject, step_name
 
 NO_TEXT = Reason("html:no_text", "nothing is left of the page but its frame")
@@ -90,7 +91,7 @@ class ExtractHtml(DocumentStep):
             text, told = text.replace("\0", ""), _NOTHING
         else:
             html, charset_source = to_utf8(payload, charset, True)
-            tags = html.count(b"<")
+            tags = count(np.frombuffer(html, np.uint8), LESS)
             if tags > self.max_tags:
                 return None, _NOTHING, charset_source, (TOO_DEEP, tags)
             try:

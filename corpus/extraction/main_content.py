@@ -8,9 +8,8 @@ thought of the blocks around it. The blocks kept are those with the largest expe
 """
 
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self, final
@@ -21,6 +20,7 @@ from corpus.errors import AssetError
 from corpus.extraction.rendering import render
 from corpus.kernels.block_context import block_context, choose
 from corpus.kernels.block_features import block_features
+from corpus.kernels.class_words import word_table
 from corpus.kernels.forest import predict
 from corpus.kernels.markup import Page
 from corpus.kernels.page_layout import HIDDEN, NODE, UNITS
@@ -28,8 +28,7 @@ from corpus.kernels.page_layout import HIDDEN, NODE, UNITS
 _PACKAGE, _MODEL = "corpus.resources.extractor", "model.npz"
 MAX_BLOCKS = 20_000  # of a page, which take a second and 100 MB; real pages have some 250
 _BIAS = 0.0
-_LEAST_F1 = 0.2  # a page that promises less has no main text: a menu alone promises 0.04, three words in a paragraph 0.47
-_SETTLED = 0.02  # what the first forest puts below this (38 % of blocks) the second never raised above 0.3 in cross-validation
+_LEAST_F1 = 0.25  # a page that promises less has no main text: a lone word in a <nav> promises 0.21, three words in a paragraph 0.83
 
 
 @final
@@ -40,6 +39,14 @@ class Vocabulary:
     hashes: np.ndarray
     scores: np.ndarray
     shown: np.ndarray
+
+    @cached_property
+    def table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return word_table(self.hashes, self.scores, self.shown)
+
+    def features_of(self, page: Page) -> tuple[np.ndarray, np.ndarray]:
+        """What ``block_features`` says of a page's blocks, and the groups that they are in."""
+        return block_features(page.data, page.text, page.nodes, page.blocks, page.marks, *self.table)  # type: ignore[no-any-return]
 
     def with_scores_of(self, other: "Vocabulary") -> "Vocabulary":
         """The same words, scored as ``other`` does, 0 where it has none."""
@@ -55,44 +62,11 @@ class Forest:
 
     feature: np.ndarray
     threshold: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
     leaf: np.ndarray
-    roots: np.ndarray
-
-    @classmethod
-    def from_lightgbm(cls, dumped: Mapping[str, Any]) -> Self:
-        """From ``Booster.dump_model()``. Thresholds are rounded down to float32: with float32 features every comparison stays the same."""
-        nodes: list[tuple[int, float, int, int]] = []
-        leaves: list[float] = []
-
-        def add(node: Mapping[str, Any]) -> int:
-            if "leaf_value" in node:
-                leaves.append(node["leaf_value"])
-                return -len(leaves)
-            assert node["decision_type"] == "<="
-            at = len(nodes)
-            nodes.append((0, 0.0, 0, 0))
-            threshold = np.float32(node["threshold"])
-            if float(threshold) > node["threshold"]:
-                threshold = np.nextafter(threshold, np.float32(-np.inf))
-            nodes[at] = (node["split_feature"], float(threshold), add(node["left_child"]), add(node["right_child"]))
-            return at
-
-        roots = [add(tree["tree_structure"]) for tree in dumped["tree_info"]]
-        columns = list(zip(*nodes, strict=True)) or [(), (), (), ()]
-        return cls(
-            feature=np.array(columns[0], np.int16),
-            threshold=np.array(columns[1], np.float32),
-            left=np.array(columns[2], np.int32),
-            right=np.array(columns[3], np.int32),
-            leaf=np.array(leaves, np.float32),
-            roots=np.array(roots, np.int32),
-        )
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """float32 (rows, features) -> probabilities float64 (rows,)."""
-        return predict(features, self.feature, self.threshold, self.left, self.right, self.leaf, self.roots)
+        return predict(np.asfortranarray(features), self.feature, self.threshold, self.leaf)
 
 
 @final
@@ -104,7 +78,9 @@ class Model:
 
     def save(self, path: Path) -> None:
         parts = {"vocabulary": self.vocabulary, "first": self.first, "second": self.second}
-        arrays = {f"{name}.{field}": value for name, part in parts.items() for field, value in vars(part).items()}
+        arrays: dict[str, Any] = {
+            f"{name}.{field}": value for name, part in parts.items() for field, value in vars(part).items() if isinstance(value, np.ndarray)
+        }
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as out:
@@ -123,14 +99,15 @@ class Model:
 
     def probabilities(self, page: Page) -> np.ndarray:
         """The probability that a block belongs to the main text, float64 (blocks,)."""
-        words = self.vocabulary
-        features = block_features(page.data, page.text, page.nodes, page.blocks, page.marks, words.hashes, words.scores, words.shown)
+        features, groups = self.vocabulary.features_of(page)
         first = self.first.predict(features)
-        unsettled = np.flatnonzero(first >= _SETTLED)
-        context = block_context(first, page.nodes, page.blocks)
-        probabilities = first.copy()
-        probabilities[unsettled] = self.second.predict(np.concatenate([features[unsettled], context[unsettled]], axis=1))
-        return probabilities
+        return self.second.predict(with_context(page, features, groups, first))
+
+
+def with_context(page: Page, features: np.ndarray, groups: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """What the second forest sees."""
+    context = block_context(first, page.nodes, page.blocks, groups)
+    return np.concatenate([features.T, context.T]).T  # by columns, as both are
 
 
 @lru_cache(maxsize=1)

@@ -48,6 +48,13 @@ RIGHTS_NAMES = (
     "robots", "googlebot", "ccbot", "gptbot", "tdm-reservation", "tdm-policy", "license",
     "dc.rights", "dc:rights", "dcterms.license", "dcterms:license", "dcterms.rights", "dcterms:rights",
 )  # fmt: skip
+# Parts of the names that are read of <meta> and of the relations of <link>; most elements of a head have none, and are not taken apart.
+_META_PARTS = (
+    "date", "published", "issued", "created", "robots", "googlebot", "ccbot", "gptbot", "tdm-", "license", "rights", "og:title",
+    "content-language",
+)  # fmt: skip
+_LINK_PARTS = ("canonical", "license")
+assert all(any(part in name for part in _META_PARTS) for name in (*_PUBLISHED, *RIGHTS_NAMES))
 
 
 @final
@@ -106,8 +113,8 @@ def read_marks(page: Page, url: str | None) -> PageMetadata:
     return _read(
         _Elements(
             title=html.unescape(found[MARK_TITLE][0]) if found[MARK_TITLE] else None,
-            meta=[_attributes(tag) for tag in found[MARK_META]],
-            link=[_attributes(tag) for tag in found[MARK_LINK]],
+            meta=[_attributes(tag) for tag in found[MARK_META] if _may_tell(tag, _META_PARTS)],
+            link=[_attributes(tag) for tag in found[MARK_LINK] if _may_tell(tag, _LINK_PARTS)],
             license=[tag for tag in map(_attributes, found[MARK_LICENSE]) if "license" in tag["rel"].split()],
             root=root,
             json=found[MARK_JSON],
@@ -146,6 +153,12 @@ def _read(told: _Elements, url: str | None) -> PageMetadata:
     language = language.split(",")[0].strip().lower()[:35]
     title = " ".join((told.title or named.get("og:title", "")).split())[:_MAX_TITLE]
     return PageMetadata(title or None, canonical, _published(told, named), language or None, tuple(meta))
+
+
+def _may_tell(tag: str, parts: tuple[str, ...]) -> bool:
+    """Whether a part stands in it, or a reference, behind which it might."""
+    lower = tag.lower()
+    return "&" in lower or any(part in lower for part in parts)
 
 
 def _attributes(tag: str) -> dict[str, str]:

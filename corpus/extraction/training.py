@@ -1,4 +1,4 @@
-"""Trains the block classifier of the engine ``hybrid`` from labelled pages: the only module that needs LightGBM.
+"""Trains the block classifier of the engine ``hybrid`` from labelled pages.
 
     result = train_extractor(read_pages([Path("labelled.jsonl")]), Path("model.npz"))
     print(result)
@@ -18,13 +18,14 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from corpus import hashing
-from corpus.errors import EnvironmentProblem, InputError
+from corpus.errors import InputError
 from corpus.extraction.charset import decode
 from corpus.extraction.labels import label_by_phrases, label_by_text
-from corpus.extraction.main_content import Forest, Model, Vocabulary
+from corpus.extraction.main_content import Forest, Model, Vocabulary, with_context
 from corpus.extraction.scoring import score_words, words_of
-from corpus.kernels.block_context import block_context, choose
-from corpus.kernels.block_features import SHOWN_WORDS, block_features
+from corpus.kernels.block_context import choose
+from corpus.kernels.block_features import SHOWN_WORDS
+from corpus.kernels.boosting import BINS, fit
 from corpus.kernels.class_words import words_of as class_words_of
 from corpus.kernels.markup import Page, scan
 from corpus.kernels.page_layout import NODE, PARENT, UNITS
@@ -36,12 +37,8 @@ _SHRINK = 8.0  # domains' worth of doubt about each word
 _PHRASES_WEIGHT = 0.35  # of a page known by some phrases, against one known whole
 _RARE, _RARE_TYPES = 2.0, ("forum", "product", "collection", "listing", "service", "documentation")  # against articles
 _SECOND_LEVEL = {"co", "com", "org", "net", "ac", "gov", "edu", "or", "ne", "go"}
-SETTINGS: dict[str, Any] = {
-    "objective": "binary", "num_leaves": 31, "learning_rate": 0.08, "min_data_in_leaf": 40, "feature_fraction": 0.4,
-    "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 10.0, "max_bin": 127, "num_threads": 1, "deterministic": True,
-    "force_row_wise": True, "verbosity": -1,
-}  # fmt: skip
-FIRST_TREES, SECOND_TREES = 120, 140
+DEPTH, RATE, RIDGE, SHARE_OF_ROWS, SHARE_OF_FEATURES = 5, 0.08, 10.0, 0.5, 0.2
+FIRST_TREES, SECOND_TREES = 250, 350
 
 
 @final
@@ -163,22 +160,19 @@ def fit_vocabulary(domains: Sequence[str], words: Sequence[Mapping[int, tuple[fl
     return Vocabulary(np.array(kept, np.uint64), scores, shown)
 
 
-def features_of(page: Page, vocabulary: Vocabulary) -> np.ndarray:
-    return block_features(page.data, page.text, page.nodes, page.blocks, page.marks, vocabulary.hashes, vocabulary.scores, vocabulary.shown)
-
-
-def cross_fitted_features(pages: Sequence[LabelledPage], folds: np.ndarray) -> tuple[Vocabulary, list[np.ndarray]]:
-    """The vocabulary of all pages, and the features of each page with scores that its own domain had no part in."""
+def cross_fitted_features(pages: Sequence[LabelledPage], folds: np.ndarray) -> tuple[Vocabulary, list[np.ndarray], list[np.ndarray]]:
+    """The vocabulary of all pages; the features of each page with scores that its own domain had no part in, and its groups."""
     words = [words_of_page(page) for page in pages]
     domains = [page.domain for page in pages]
     vocabulary = fit_vocabulary(domains, words)
     features: list[np.ndarray] = [np.zeros(0)] * len(pages)
+    groups = list(features)
     for fold in range(FOLDS):
         others = np.flatnonzero(folds != fold).tolist()
         refitted = vocabulary.with_scores_of(fit_vocabulary([domains[at] for at in others], [words[at] for at in others]))
         for at in np.flatnonzero(folds == fold).tolist():
-            features[at] = features_of(pages[at].page, refitted)
-    return vocabulary, features
+            features[at], groups[at] = refitted.features_of(pages[at].page)
+    return vocabulary, features, groups
 
 
 def _rows(pages: Sequence[LabelledPage], features: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -193,14 +187,23 @@ def _rows(pages: Sequence[LabelledPage], features: Sequence[np.ndarray]) -> tupl
     return np.concatenate(xs), np.concatenate(ys), weights * len(weights) / weights.sum()
 
 
+def _borders(column: np.ndarray) -> np.ndarray:
+    """Where a feature may be asked: between its values if they are few, else at quantiles; float32, at most BINS - 1, rising."""
+    values = np.unique(column)
+    if len(values) <= BINS:
+        return ((values[1:].astype(np.float64) + values[:-1]) / 2).astype(np.float32)
+    return np.unique(np.quantile(column, np.arange(1, BINS) / BINS, method="lower").astype(np.float32))
+
+
 def fit_forest(pages: Sequence[LabelledPage], features: Sequence[np.ndarray], trees: int, seed: int) -> Forest:
-    try:
-        import lightgbm  # an extra: who only curates needs no trainer
-    except ModuleNotFoundError:
-        raise EnvironmentProblem("lightgbm is not installed", hint="pip install 'gristmill[extractor]'") from None
     x, y, w = _rows(pages, features)
-    booster = lightgbm.train({**SETTINGS, "seed": seed}, lightgbm.Dataset(x, y, weight=w, free_raw_data=True), num_boost_round=trees)
-    return Forest.from_lightgbm(booster.dump_model())
+    borders = [_borders(column) for column in x.T]
+    bins = np.stack([np.searchsorted(each, column, "left").astype(np.uint8) for each, column in zip(borders, x.T, strict=True)])
+    feature, answers, leaf = fit(bins, y, w, trees, DEPTH, RATE, RIDGE, SHARE_OF_ROWS, SHARE_OF_FEATURES, seed)
+    bars = np.full((len(borders), BINS), np.inf, np.float32)
+    for at, each in enumerate(borders):
+        bars[at, : len(each)] = each
+    return Forest(feature.astype(np.int16), bars[feature, answers], leaf.astype(np.float32))
 
 
 def cross_fitted(
@@ -214,12 +217,6 @@ def cross_fitted(
         for at in np.flatnonzero(folds == fold).tolist():
             result[at] = forest.predict(features[at])
     return result
-
-
-def with_context(page: Page, features: np.ndarray, first: np.ndarray) -> np.ndarray:
-    return (
-        np.concatenate([features, block_context(first, page.nodes, page.blocks)], axis=1) if len(features) else np.zeros((0, 1), np.float32)
-    )
 
 
 def f1_of(labelled: LabelledPage, probabilities: np.ndarray, bias: float) -> float:
@@ -248,6 +245,15 @@ class TrainingResult:
         return f"{self.model}: trained on {self.pages:,} pages, {self.blocks:,} blocks; cross-validated F1: {told}"
 
 
+def fit_model(pages: Sequence[LabelledPage], seed: int) -> tuple[Model, list[np.ndarray]]:
+    """The model of these pages, and what its second forest was shown: the features, and what firsts fitted on other domains said."""
+    folds = np.array([fold_of(page.domain, seed) for page in pages])
+    vocabulary, features, groups = cross_fitted_features(pages, folds)
+    firsts = cross_fitted(pages, features, folds, FIRST_TREES, seed)
+    seconds = [with_context(page.page, *rest) for page, *rest in zip(pages, features, groups, firsts, strict=True)]
+    return Model(vocabulary, fit_forest(pages, features, FIRST_TREES, seed), fit_forest(pages, seconds, SECOND_TREES, seed)), seconds
+
+
 def train_extractor(rows: Iterable[Mapping[str, Any]], output: Path, *, seed: int = 0) -> TrainingResult:
     """Train on the domains that are not held out (three quarters, by hash). One thread and a fixed seed: the same model each time.
 
@@ -265,16 +271,13 @@ def train_extractor(rows: Iterable[Mapping[str, Any]], output: Path, *, seed: in
         raise InputError(
             "too few labelled pages", where=f"{len(pages)} pages of {len(domains)} domains", hint=f"at least {2 * FOLDS} domains"
         )
+    model, seconds = fit_model(pages, seed)
     folds = np.array([fold_of(page.domain, seed) for page in pages])
-    vocabulary, features = cross_fitted_features(pages, folds)
-    firsts = cross_fitted(pages, features, folds, FIRST_TREES, seed)
-    seconds = [with_context(page.page, matrix, first) for page, matrix, first in zip(pages, features, firsts, strict=True)]
     probabilities = cross_fitted(pages, seconds, folds, SECOND_TREES, seed)
     f1: dict[str, list[float]] = defaultdict(list)
     for page, probability in zip(pages, probabilities, strict=True):
         if page.wanted is not None:
             f1[page.kind].append(f1_of(page, probability, 0.0))
-    model = Model(vocabulary, fit_forest(pages, features, FIRST_TREES, seed), fit_forest(pages, seconds, SECOND_TREES, seed))
     model.save(output)
     told = {kind: float(np.mean(values)) for kind, values in sorted(f1.items())}
     return TrainingResult(output, len(pages), int(sum((page.weights > 0).sum() for page in pages)), told)

@@ -1,12 +1,13 @@
 """What a second look at the blocks adds: what a first classifier thought of the blocks around, and the choice of blocks by expected F1.
 
-context = block_context(first, page.nodes, page.blocks, signatures)
+context = block_context(first, page.nodes, page.blocks, groups)   # groups: of block_features
 chosen = choose(probabilities, words, bias)
 """
 
 import numpy as np
 
-from corpus.kernels.compiled import kernel
+from corpus.kernels.block_groups import same_means
+from corpus.kernels.compiled import kernel, lean_kernel
 from corpus.kernels.page_layout import (
     NODE,
     PARENT,
@@ -23,19 +24,20 @@ CONTEXT = (
     "first_in_90",
     "first_core_share",
     "first_levels",
-    "first_meeting_share",
+    "first_meeting_share", "first_same_path", "first_inner", "first_outer", "first_same_tags",
 )  # fmt: skip
 _WIDTH = len(CONTEXT)
 _AT_LEVELS = 1 + len(_OFFSETS)
 _AT_REST = _AT_LEVELS + _LEVELS
 _AT_CORE = _AT_REST + 7
+_AT_SAME = _AT_CORE + 6
 
 
 @kernel
-def block_context(first, nodes, blocks):  # type: ignore[no-untyped-def]
-    """First probabilities (blocks,) -> float32 (blocks, CONTEXT): of the neighbours, of the subtrees around, of the page; by units."""
+def block_context(first, nodes, blocks, groups):  # type: ignore[no-untyped-def]
+    """First probabilities (blocks,) -> float32 (blocks, CONTEXT) by columns: of neighbours, subtrees around, groups, page; by units."""
     count = len(blocks)
-    out = np.zeros((count, _WIDTH), np.float32)
+    out = np.zeros((_WIDTH, count), np.float32).T
     if count == 0:
         return out
     sums = np.zeros((len(nodes), 3))
@@ -50,7 +52,8 @@ def block_context(first, nodes, blocks):  # type: ignore[no-untyped-def]
         ahead[row + 1, 1] = ahead[row, 1] + units * first[row]
         most = max(most, first[row])
     for node in range(len(nodes) - 1, 0, -1):
-        sums[nodes[node, PARENT]] += sums[node]
+        for column in range(3):
+            sums[nodes[node, PARENT], column] += sums[node, column]
     content = max(1e-6, ahead[count, 1])
     for row in range(count):
         out[row, 0] = first[row]
@@ -76,15 +79,16 @@ def block_context(first, nodes, blocks):  # type: ignore[no-untyped-def]
         for other in range(max(0, row - 3), min(count, row + 4)):
             near = max(near, first[other])
         out[row, _AT_REST + 6] = near
-    _core(first, nodes, blocks, sums, out)
+    _core(first, nodes, blocks, sums, np.zeros((len(nodes), 3), np.bool_), np.zeros(len(nodes), np.bool_), np.zeros(3, np.int64), out)
+    units, of_group = blocks[:, UNITS].astype(np.float64), np.empty((max(count, len(nodes)), 2))
+    for which in range(4):
+        same_means(first, units, groups[:, which], of_group, out, _AT_SAME + which)
     return out
 
 
-@kernel
-def _core(first, nodes, blocks, sums, out):  # type: ignore[no-untyped-def]
+@lean_kernel
+def _core(first, nodes, blocks, sums, within, above_surest, cores, out):  # type: ignore[no-untyped-def]
     """Whether the block is in the smallest element that holds half, 3/4, 9/10 of the content; how far it is from the surest block."""
-    within = np.zeros((len(nodes), 3), np.bool_)
-    cores = np.zeros(3, np.int64)
     for which, share in enumerate((0.5, 0.75, 0.9)):
         for node in range(len(nodes)):  # document order: the last one found is the deepest
             if sums[node, 1] >= share * sums[0, 1]:
@@ -94,7 +98,6 @@ def _core(first, nodes, blocks, sums, out):  # type: ignore[no-untyped-def]
     for row in range(len(blocks)):
         if blocks[row, UNITS] * first[row] > blocks[surest, UNITS] * first[surest]:
             surest = row
-    above_surest = np.zeros(len(nodes), np.bool_)
     node = blocks[surest, NODE]
     while node >= 0:
         above_surest[node] = True

@@ -3,14 +3,17 @@
 Nothing of it depends on a language: lengths are in units (characters, those of Han, Kana and Hangul counted twice), words are those of
 class and id, and of the title.
 
-    features = block_features(page.data, page.text, page.nodes, page.blocks, page.marks, vocabulary, scores, shown)
+    features, groups = block_features(page.data, page.text, page.nodes, page.blocks, page.marks, keys, scores, bits)
+
+Counts and lengths stand as they are: trees ask only which of two is larger, and a logarithm might differ between machines.
 """
 
 import numpy as np
 
-from corpus.kernels.block_looks import COPIES, HEADING, LOOKS, log, looks, title_words
+from corpus.kernels.block_groups import groups_of_blocks, number_groups, room_for_groups, sibling_groups
+from corpus.kernels.block_looks import COPIES, HEADING, LOOKS, TITLE_WORDS, looks, title_words
 from corpus.kernels.class_words import PATH_COLUMNS, PATH_SUM, paths
-from corpus.kernels.compiled import kernel
+from corpus.kernels.compiled import kernel, lean_kernel
 from corpus.kernels.page_layout import (
     DEPTH,
     HIDDEN,
@@ -70,48 +73,48 @@ _AT_REPEAT = _AT_WIDE + len(_WIDE)
 _AT_CORE = _AT_REPEAT + len(_REPEAT)
 _AT_PAGE = _AT_CORE + len(_CORE)
 _AT_WORDS = _AT_PAGE + len(_PAGE)
+PATH_GROUP, INNER_GROUP, OUTER_GROUP, TAGS_GROUP = range(4)
 _WIDTH = len(FEATURES)
 _LONG = 80  # units of text outside links that make a block long
 
 
-@kernel
-def _groups(keys):  # type: ignore[no-untyped-def]
-    """Keys (n,) -> the number of each one's group, int64 (n,), by order of hash."""
-    order = np.argsort(keys, kind="mergesort")
-    groups = np.zeros(len(keys), np.int64)
-    number = -1
-    for at in range(len(order)):
-        if at == 0 or keys[order[at]] != keys[order[at - 1]]:
-            number += 1
-        groups[order[at]] = number
-    return groups
+@lean_kernel
+def _copies(numbers, groups, sums, out):  # type: ignore[no-untyped-def]
+    """How many blocks have the very same text."""
+    for group in range(numbers):
+        sums[group, 0] = 0
+    for row in range(len(groups)):
+        sums[groups[row], 0] += 1
+    for row in range(len(groups)):
+        out[row, COPIES] = sums[groups[row], 0]
 
 
-@kernel
-def _same(blocks, keys, total, out, column):  # type: ignore[no-untyped-def]
-    """Blocks with the same key: how many, their share of the page, of links, and their mean length. The largest share is returned."""
-    groups = _groups(keys)
-    sums = np.zeros((len(blocks) + 1, 3))
+@lean_kernel
+def _same(blocks, groups, total, sums, out, column):  # type: ignore[no-untyped-def]
+    """Blocks of the same group: how many, their share of the page, of links, and their mean length. The largest share is returned."""
+    sums[:] = 0
     largest = 0.0
     for row in range(len(blocks)):
-        sums[groups[row], 0] += 1
-        sums[groups[row], 1] += blocks[row, UNITS]
-        sums[groups[row], 2] += blocks[row, LINK_UNITS]
+        group = groups[row]
+        sums[group, 0] += 1
+        sums[group, 1] += blocks[row, UNITS]
+        sums[group, 2] += blocks[row, LINK_UNITS]
     for row in range(len(blocks)):
-        count, units, links = sums[groups[row]]
-        out[row, column] = log(count)
+        group = groups[row]
+        count, units, links = sums[group, 0], sums[group, 1], sums[group, 2]
+        out[row, column] = count
         out[row, column + 1] = units / total
         out[row, column + 2] = links / max(1.0, units)
         if column == _AT_SAME:
-            out[row, column + 3] = log(units / count)
+            out[row, column + 3] = units / count
         largest = max(largest, units / total)
     return largest
 
 
-@kernel
-def _subtrees(nodes, blocks):  # type: ignore[no-untyped-def]
-    """(elements, 4) float64: units, units in links, blocks, units of long blocks, of each element with all below it."""
-    sums = np.zeros((len(nodes), 4))
+@lean_kernel
+def _subtrees(nodes, blocks, sums, wider):  # type: ignore[no-untyped-def]
+    """``sums`` (elements, 4): units, units in links, blocks, units of long blocks, of each element with all below it. ``wider``: the
+    nearest element around each that has more blocks, or is the root; -1 for the root."""
     for row in range(len(blocks)):
         node = blocks[row, NODE]
         sums[node, 0] += blocks[row, UNITS]
@@ -120,16 +123,18 @@ def _subtrees(nodes, blocks):  # type: ignore[no-untyped-def]
         if blocks[row, UNITS] - blocks[row, LINK_UNITS] >= _LONG:
             sums[node, 3] += blocks[row, UNITS] - blocks[row, LINK_UNITS]
     for node in range(len(nodes) - 1, 0, -1):
-        sums[nodes[node, PARENT]] += sums[node]
-    return sums
+        for column in range(4):
+            sums[nodes[node, PARENT], column] += sums[node, column]
+    wider[0] = -1
+    for node in range(1, len(nodes)):
+        parent = nodes[node, PARENT]
+        wider[node] = wider[parent] if parent > 0 and sums[parent, 2] == sums[node, 2] else parent
 
 
-@kernel
-def _ancestors(nodes, blocks, told, sums, out):  # type: ignore[no-untyped-def]
+@lean_kernel
+def _ancestors(nodes, blocks, told, sums, wider, counts, core, out):  # type: ignore[no-untyped-def]
     """Kinds of ancestors, and the subtrees around the block: from one level to the next there is more text in it."""
-    counts = np.zeros((len(nodes), _N_ANCESTORS), np.uint8)
     total, long = max(1.0, sums[0, 0]), max(1.0, sums[0, 3])
-    core = np.zeros((len(nodes), 3), np.bool_)
     for which, share in enumerate((0.5, 0.75, 0.9)):
         best = 0
         for node in range(len(nodes)):  # document order: the last one found is the deepest
@@ -139,7 +144,8 @@ def _ancestors(nodes, blocks, told, sums, out):  # type: ignore[no-untyped-def]
     for node in range(len(nodes)):
         parent = nodes[node, PARENT]
         if parent >= 0:
-            counts[node] = counts[parent]
+            for bit in range(_N_ANCESTORS):
+                counts[node, bit] = counts[parent, bit]
             for which in range(3):
                 core[node, which] |= core[parent, which]
         bit = _ANCESTOR_BIT[nodes[node, TAG]]
@@ -153,54 +159,41 @@ def _ancestors(nodes, blocks, told, sums, out):  # type: ignore[no-untyped-def]
             out[row, _AT_CORE + which] = core[node, which]
         for level in range(_LEVELS):
             column = _AT_LEVELS + level * 6
-            out[row, column] = log(sums[node, 0])
+            out[row, column] = sums[node, 0]
             out[row, column + 1] = sums[node, 1] / max(1.0, sums[node, 0])
-            out[row, column + 2] = log(sums[node, 2])
+            out[row, column + 2] = sums[node, 2]
             out[row, column + 3] = sums[node, 0] / total
             out[row, column + 4] = sums[node, 3] / max(1.0, sums[node, 0])
             out[row, column + 5] = told[node, PATH_SUM]
-            above = nodes[node, PARENT]
-            while above > 0 and sums[above, 2] == sums[node, 2]:
-                above = nodes[above, PARENT]
-            if above >= 0:
-                node = above
+            node = max(0, wider[node])
 
 
-@kernel
-def _repeats(nodes, blocks, signatures, sums, out):  # type: ignore[no-untyped-def]
+@lean_kernel
+def _repeats(nodes, blocks, sums, wider, members, of_node, beside, most, out):  # type: ignore[no-untyped-def]
     """How many elements of the same tag and class stand beside the ones around the block: cards, teasers, comments, posts repeat."""
-    keys = np.empty(len(nodes), np.uint64)
-    used = np.empty(len(nodes), np.int64)
-    count = 0
+    beside[0] = most[0] = 0
     for node in range(1, len(nodes)):
-        if sums[node, 2] > 0:
-            keys[count] = (signatures[node, 1] ^ np.uint64(nodes[node, PARENT])) * np.uint64(0x9E3779B97F4A7C15)
-            used[count] = node
-            count += 1
-    groups = _groups(keys[:count])
-    sizes = np.zeros(count + 1, np.int64)
-    for at in range(count):
-        sizes[groups[at]] += 1
-    beside = np.zeros(len(nodes), np.float32)
-    most = np.zeros(len(nodes), np.float32)
-    for at in range(count):
-        node = used[at]
-        beside[node] = log(sizes[groups[at]])
-        most[node] = max(beside[node], most[nodes[node, PARENT]])
+        parent = nodes[node, PARENT]
+        group = of_node[node]
+        mine = members[group] if group >= 0 else 0
+        most[node] = max(mine, most[parent])
+        beside[node] = max(mine, beside[parent]) if parent > 0 and sums[parent, 2] == sums[node, 2] else mine
     for row in range(len(blocks)):
         node = blocks[row, NODE]
         out[row, _AT_REPEAT + 4] = most[node]
         for level in range(4):
             out[row, _AT_REPEAT + level] = beside[node]
-            above = nodes[node, PARENT]
-            while above > 0 and sums[above, 2] == sums[node, 2]:
-                out[row, _AT_REPEAT + level] = max(out[row, _AT_REPEAT + level], beside[above])
-                above = nodes[above, PARENT]
-            if above >= 0:
-                node = above
+            node = max(0, wider[node])
 
 
-@kernel
+@lean_kernel
+def _words(blocks, seen, out):  # type: ignore[no-untyped-def]
+    for bit in range(SHOWN_WORDS):
+        for row in range(len(blocks)):
+            out[row, _AT_WORDS + bit] = (seen[blocks[row, NODE]] >> np.uint64(bit)) & np.uint64(1)
+
+
+@lean_kernel
 def _place(nodes, blocks, out):  # type: ignore[no-untyped-def]
     """Where the block stands on the page, and how far it is to headings and long blocks."""
     count = len(blocks)
@@ -217,13 +210,13 @@ def _place(nodes, blocks, out):  # type: ignore[no-untyped-def]
         out[row, place] = nodes[node, DEPTH]
         out[row, place + 1] = before / max(1, total)
         out[row, place + 2] = row / count
-        out[row, place + 3] = log(before)
-        out[row, place + 4] = log(total - before)
-        out[row, place + 5] = log(row)
-        out[row, place + 6] = log(count - row)
+        out[row, place + 3] = before
+        out[row, place + 4] = total - before
+        out[row, place + 5] = row
+        out[row, place + 6] = count - row
         out[row, place + 7] = nodes[node, HIDDEN]
-        out[row, place + 9] = log(row - heading_at) if heading_at >= 0 else 20
-        out[row, place + 11] = log(row - long_at) if long_at >= 0 else 20
+        out[row, place + 9] = row - heading_at if heading_at >= 0 else 1e6
+        out[row, place + 11] = row - long_at if long_at >= 0 else 1e6
         if level > 0:
             heading_at = row
         if blocks[row, UNITS] - blocks[row, LINK_UNITS] >= _LONG:
@@ -232,16 +225,16 @@ def _place(nodes, blocks, out):  # type: ignore[no-untyped-def]
     heading_at = long_at = -1
     for row in range(count - 1, -1, -1):
         place = _AT_PLACE
-        out[row, place + 8] = 30 if h1_at < 0 else (log(row - h1_at) if row >= h1_at else -log(h1_at - row))
-        out[row, place + 10] = log(heading_at - row) if heading_at >= 0 else 20
-        out[row, place + 12] = log(long_at - row) if long_at >= 0 else 20
+        out[row, place + 8] = 1e6 if h1_at < 0 else row - h1_at
+        out[row, place + 10] = heading_at - row if heading_at >= 0 else 1e6
+        out[row, place + 12] = long_at - row if long_at >= 0 else 1e6
         if out[row, HEADING] > 0:
             heading_at = row
         if blocks[row, UNITS] - blocks[row, LINK_UNITS] >= _LONG:
             long_at = row
 
 
-@kernel
+@lean_kernel
 def _around(blocks, signatures, told, out):  # type: ignore[no-untyped-def]
     """The nearest blocks, and the mean of the nearest eleven."""
     count = len(blocks)
@@ -265,12 +258,12 @@ def _around(blocks, signatures, told, out):  # type: ignore[no-untyped-def]
             units += blocks[other, UNITS]
             links += blocks[other, LINK_UNITS]
             long += blocks[other, UNITS] - blocks[other, LINK_UNITS] >= _LONG
-        out[row, _AT_WIDE] = log(units / (last - first))
+        out[row, _AT_WIDE] = units / (last - first)
         out[row, _AT_WIDE + 1] = links / max(1, units)
         out[row, _AT_WIDE + 2] = long / (last - first)
 
 
-@kernel
+@lean_kernel
 def _page(data, blocks, sums, largest, out):  # type: ignore[no-untyped-def]
     """What holds for all blocks of the page."""
     count = len(blocks)
@@ -287,10 +280,10 @@ def _page(data, blocks, sums, largest, out):  # type: ignore[no-untyped-def]
     total = max(1.0, sums[0, 0])
     for row in range(count):
         at = _AT_PAGE
-        out[row, at] = log(total)
-        out[row, at + 1] = log(count)
+        out[row, at] = total
+        out[row, at + 1] = count
         out[row, at + 2] = sums[0, 1] / total
-        out[row, at + 3] = log(long)
+        out[row, at + 3] = long
         out[row, at + 4] = sums[0, 3] / total
         out[row, at + 5] = article / total
         out[row, at + 6] = main / total
@@ -298,39 +291,56 @@ def _page(data, blocks, sums, largest, out):  # type: ignore[no-untyped-def]
         out[row, at + 8] = tables / total
         out[row, at + 9] = headings / count
         out[row, at + 10] = largest
-        out[row, at + 11] = log(len(data) / total)
+        out[row, at + 11] = len(data) / total
 
 
 @kernel
-def block_features(data, text, nodes, blocks, marks, vocabulary, scores, shown):  # type: ignore[no-untyped-def]
-    """float32 (blocks, FEATURES). ``vocabulary``, ``scores``, ``shown``: as in ``class_words.paths``."""
-    count = len(blocks)
-    out = np.zeros((count, _WIDTH), np.float32)
+def block_features(data, text, nodes, blocks, marks, keys, scores, bits):  # type: ignore[no-untyped-def]
+    """(float32 (blocks, FEATURES), a column after another; int32 (blocks, 4): the groups of PATH_GROUP and so on that the block is in).
+
+    ``keys``, ``scores``, ``bits``: as ``class_words.word_table`` gives them.
+    """
+    count, elements = len(blocks), len(nodes)
+    out = np.zeros((_WIDTH, count), np.float32).T
+    groups = np.full((count, 4), -1, np.int32)
     if count == 0:
-        return out
-    told, bits, signatures = paths(data, nodes, vocabulary, scores, shown)
-    hashes = np.zeros(count, np.uint64)
-    looks(text, blocks, nodes, title_words(data, marks), out, hashes)
-    groups = _groups(hashes)
-    copies = np.zeros(count, np.int64)
+        return out, groups
+    told, signatures = np.empty((elements, PATH_COLUMNS), np.float32), np.empty((elements, 2), np.uint64)
+    seen = np.empty(elements, np.uint64)
+    paths(data, nodes, keys, scores, bits, told, seen, signatures)
+    title, hashes = np.empty(TITLE_WORDS, np.uint64), np.empty(count, np.uint64)
+    looks(text, blocks, nodes, title, title_words(data, marks, title), out, hashes)
+    sums, wider = np.zeros((elements, 4)), np.empty(elements, np.int64)
+    _subtrees(nodes, blocks, sums, wider)
+    total = max(1.0, sums[0, 0])
+    slots, group, of_group = room_for_groups(count), np.empty(count, np.int64), np.empty((count, 3))
+    _copies(number_groups(hashes, count, slots, group), group, of_group, out)
     for row in range(count):
-        copies[groups[row]] += 1
-    by_path, by_tags = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
-    for row in range(count):
-        out[row, COPIES] = copies[groups[row]]
         node = blocks[row, NODE]
-        by_path[row], by_tags[row] = signatures[node, 1], signatures[node, 0]
+        hashes[row] = signatures[node, 0]
         for which in range(PATH_COLUMNS):
             out[row, _AT_PATH + which] = told[node, which]
-        for bit in range(SHOWN_WORDS):
-            out[row, _AT_WORDS + bit] = (bits[node] >> np.uint64(bit)) & np.uint64(1)
-    sums = _subtrees(nodes, blocks)
-    total = max(1.0, sums[0, 0])
-    largest = _same(blocks, by_path, total, out, _AT_SAME)
-    _same(blocks, by_tags, total, out, _AT_SAME + 4)
+    number_groups(hashes, count, slots, group)
+    groups[:, TAGS_GROUP] = group
+    _same(blocks, group, total, of_group, out, _AT_SAME + 4)
+    for row in range(count):
+        hashes[row] = signatures[blocks[row, NODE], 1]
+    number_groups(hashes, count, slots, group)
+    groups[:, PATH_GROUP] = group
+    largest = _same(blocks, group, total, of_group, out, _AT_SAME)
     _place(nodes, blocks, out)
-    _ancestors(nodes, blocks, told, sums, out)
-    _repeats(nodes, blocks, signatures, sums, out)
+    counts, core = np.zeros((elements, _N_ANCESTORS), np.uint8), np.zeros((elements, 3), np.bool_)
+    _ancestors(nodes, blocks, told, sums, wider, counts, core, out)
+    members, of_node = np.zeros(elements, np.int64), np.empty(elements, np.int64)
+    inner, outer = np.empty(elements, np.int64), np.empty(elements, np.int64)
+    sibling_groups(
+        nodes, signatures, sums, np.empty(elements, np.uint64), np.empty(elements, np.int64), room_for_groups(elements),
+        np.empty(elements, np.int64), members, of_node, inner, outer,
+    )  # fmt: skip
+    groups_of_blocks(blocks, inner, groups, INNER_GROUP)
+    groups_of_blocks(blocks, outer, groups, OUTER_GROUP)
+    _repeats(nodes, blocks, sums, wider, members, of_node, np.empty(elements, np.float32), np.empty(elements, np.float32), out)
+    _words(blocks, seen, out)
     _around(blocks, signatures, told, out)
     _page(data, blocks, sums, largest, out)
-    return out
+    return out, groups

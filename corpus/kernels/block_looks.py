@@ -1,11 +1,11 @@
 """What a block of text looks like by itself: its length, its links, its punctuation, its words in common with the title.
 
-looks(text, blocks, nodes, title_words(data, marks), out, hashes)   # the first columns of out
+looks(text, blocks, nodes, title, titles, out, hashes)   # the first columns of out
 """
 
 import numpy as np
 
-from corpus.kernels.compiled import kernel
+from corpus.kernels.compiled import lean_kernel
 from corpus.kernels.page_layout import BOLD_UNITS, BREAKS, END, INLINE, LINK_UNITS, LINKS, MARK_TITLE, NODE, START, TAG, UNITS
 from corpus.kernels.stack import IS_HEADING
 from corpus.kernels.tags import NAMES, NUMBERS
@@ -21,35 +21,31 @@ HEADING, COPIES = _OWN.index("heading"), _OWN.index("copies")
 _KINDS = ("p", "li", "td", "th", "dd", "dt", "pre", "blockquote", "figcaption", "div", "button", "label", "caption", "summary", "a")
 _KIND_NUMBERS = np.array([NUMBERS[name] for name in _KINDS])
 _HEADING_LEVEL = np.array([int(name[1]) if IS_HEADING[at] else 0 for at, name in enumerate(NAMES)])
-_TITLE_WORDS, _WORDS_LOOKED_UP = 64, 60
+TITLE_WORDS, _WORDS_LOOKED_UP = 64, 60
 # 。 ！ ？ ． ｡ danda … and the full stops of Ethiopic, Khmer and Myanmar
 _STOPS = np.array([0x3002, 0xFF01, 0xFF1F, 0xFF0E, 0xFF61, 0x0964, 0x2026, 0x1362, 0x17D4, 0x104B])
+_DULL = np.array([97 <= byte <= 122 or byte <= 32 or 0x80 <= byte < 0xC0 for byte in range(256)])
 _KINDS_FROM = len(_OWN)
 LOOKS = (*_OWN, *(f"is_{name}" for name in _KINDS))
 
 
-@kernel
-def log(value):  # type: ignore[no-untyped-def]
-    return np.log2(1.0 + value)
-
-
-@kernel
-def title_words(data, marks):  # type: ignore[no-untyped-def]
-    found = np.zeros(_TITLE_WORDS, np.uint64)
+@lean_kernel
+def title_words(data, marks, found):  # type: ignore[no-untyped-def]
+    """Hashes of the title's first words into ``found``; how many."""
     used = 0
     for row in range(len(marks)):
         if marks[row, 0] == MARK_TITLE:
             at, end = marks[row, 1], min(marks[row, 2], marks[row, 1] + 600)
-            while at < end and used < _TITLE_WORDS:
+            while at < end and used < len(found):
                 value, at = _word(data, at, end)
                 if value != 0:
                     found[used] = value
                     used += 1
             break
-    return found[:used]
+    return used
 
 
-@kernel
+@lean_kernel
 def _word(data, at, end):  # type: ignore[no-untyped-def]
     """(hash of the next word, where it ends); 0 where there is none. A character of Han, Kana or Hangul is a word."""
     while at < end and not _of_word(data[at]):
@@ -70,13 +66,13 @@ def _word(data, at, end):  # type: ignore[no-untyped-def]
     return value, at
 
 
-@kernel
+@lean_kernel
 def _of_word(byte):  # type: ignore[no-untyped-def]
     """ASCII letters and digits, and all beyond ASCII but what begins with E2: general punctuation, arrows, signs."""
     return (byte >= 0x80 and byte != 0xE2) or 48 <= byte <= 57 or 97 <= (byte | 32) <= 122
 
 
-@kernel
+@lean_kernel
 def _stop(text, at, end):  # type: ignore[no-untyped-def]
     """Bytes of the mark at ``at`` that ends a sentence, in any of a dozen scripts; 0 if it is none."""
     byte = text[at]
@@ -98,7 +94,7 @@ def _stop(text, at, end):  # type: ignore[no-untyped-def]
     return 0
 
 
-@kernel
+@lean_kernel
 def _comma(text, at, end):  # type: ignore[no-untyped-def]
     byte = text[at]
     if byte < 0x80:
@@ -113,7 +109,7 @@ def _comma(text, at, end):  # type: ignore[no-untyped-def]
     )
 
 
-@kernel
+@lean_kernel
 def _ends_with_stop(text, start, end):  # type: ignore[no-untyped-def]
     """Whether a sentence ends where the block does, but for quotes and brackets that close."""
     while end > start:
@@ -139,9 +135,12 @@ def _ends_with_stop(text, start, end):  # type: ignore[no-untyped-def]
     return found
 
 
-@kernel
-def looks(text, blocks, nodes, title, out, hashes):  # type: ignore[no-untyped-def]
+@lean_kernel
+def looks(text, blocks, nodes, title, titles, out, hashes):  # type: ignore[no-untyped-def]
     """The first columns of ``out``, but for the copies; ``hashes``: of the whole text of each block."""
+    some = np.uint64(0)  # a bit for each word of the title: most words of a page are none of them
+    for which in range(titles):
+        some |= np.uint64(1) << (title[which] >> np.uint64(58))
     for row in range(len(blocks)):
         start, end = blocks[row, START], blocks[row, END]
         units = max(1, blocks[row, UNITS])
@@ -150,7 +149,7 @@ def looks(text, blocks, nodes, title, out, hashes):  # type: ignore[no-untyped-d
         for at in range(start, end):
             byte = text[at]
             value = (value ^ np.uint64(byte)) * _PRIME
-            if 97 <= byte <= 122 or byte <= 32 or 0x80 <= byte < 0xC0:
+            if _DULL[byte]:
                 continue
             if 65 <= byte <= 90:
                 capitals += 1
@@ -168,22 +167,24 @@ def looks(text, blocks, nodes, title, out, hashes):  # type: ignore[no-untyped-d
             word, at = _word(text, at, end)
             if word != 0:
                 words += 1
-                for which in range(len(title)):
+                if not some >> (word >> np.uint64(58)) & np.uint64(1):
+                    continue
+                for which in range(titles):
                     if title[which] == word:
                         known += 1
                         break
         tag = nodes[blocks[row, NODE], TAG]
-        out[row, 0] = log(units)
+        out[row, 0] = units
         out[row, 1] = blocks[row, LINK_UNITS] / units
-        out[row, 2] = log(blocks[row, LINKS])
+        out[row, 2] = blocks[row, LINKS]
         out[row, 3] = blocks[row, BOLD_UNITS] / units
-        out[row, 4] = log(stops)
+        out[row, 4] = stops
         out[row, 5] = _ends_with_stop(text, start, end)
         out[row, 6] = commas * 50 / (units + 20)
         out[row, 7] = digits / units
         out[row, 8] = capitals / units
         out[row, 9] = symbols / units
-        out[row, 10] = log(blocks[row, BREAKS])
+        out[row, 10] = blocks[row, BREAKS]
         out[row, 11] = blocks[row, INLINE] * 50 / (units + 20)
         out[row, HEADING] = _HEADING_LEVEL[tag]
         out[row, 13] = known / words if words > 0 else 0.0

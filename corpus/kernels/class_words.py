@@ -8,12 +8,8 @@ things. Role and itemprop are salted: ``role="main"`` is another word than ``cla
 
 import numpy as np
 
-from corpus.kernels.compiled import kernel
-from corpus.kernels.page_layout import (
-    PARENT,
-    SPAN,
-    TAG,
-)
+from corpus.kernels.compiled import kernel, lean_kernel
+from corpus.kernels.page_layout import PARENT, SPAN, TAG
 
 _FNV = np.uint64(0xCBF29CE484222325)
 _PRIME = np.uint64(0x100000001B3)
@@ -25,7 +21,7 @@ PATH_SUM, PATH_MIN, PATH_MAX, NEAR, NEAR_BEFORE, OWN = range(6)
 PATH_COLUMNS = 6
 
 
-@kernel
+@lean_kernel
 def _next_word(data, at, end, salt):  # type: ignore[no-untyped-def]
     """(hash of the next word, where the walk goes on); hash 0 where there is none."""
     while at < end:
@@ -73,30 +69,42 @@ def words_of(data, nodes):  # type: ignore[no-untyped-def]
     return hashes[:used], owners[:used]
 
 
-@kernel
-def paths(data, nodes, vocabulary, scores, shown):  # type: ignore[no-untyped-def]
+def word_table(hashes: np.ndarray, scores: np.ndarray, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A vocabulary as slots by hash: keys uint64, 0 for none; scores float32; bits uint64, one for each word shown to the forests."""
+    size = 1 << (4 * len(hashes) + 4).bit_length()
+    keys, values, bits = np.zeros(size, np.uint64), np.zeros(size, np.float32), np.zeros(size, np.uint64)
+    for value, score, bit in zip(hashes.tolist(), scores, shown.tolist(), strict=True):
+        slot = value % size
+        while keys[slot]:
+            slot = (slot + 1) % size
+        keys[slot], values[slot], bits[slot] = value, score, 1 << bit if bit >= 0 else 0
+    return keys, values, bits
+
+
+@lean_kernel
+def paths(data, nodes, keys, scores, bits, told, seen, signatures):  # type: ignore[no-untyped-def]
     """What the words on the path from the root to each element say.
 
-    ``vocabulary``: sorted hashes; ``scores``: one a word, how much it speaks for content; ``shown``: the bit of the word, or -1.
-    Returns (elements, PATH_COLUMNS) float32; (elements,) uint64, the bits of the words on the path; and (elements, 2) uint64, hashes of
-    the path of tags, without and with the element's own classes.
+    ``keys``, ``scores``, ``bits``: as ``word_table`` gives them. Written, a row an element: ``told`` (PATH_COLUMNS), ``seen``, the bits of
+    the words on the path; ``signatures`` (2), hashes of the path of tags, without and with its own classes.
     """
-    count = len(nodes)
-    told = np.zeros((count, PATH_COLUMNS), np.float32)
-    bits = np.zeros(count, np.uint64)
-    signatures = np.zeros((count, 2), np.uint64)
-    for node in range(count):
+    mask = np.uint64(len(keys) - 1)
+    for node in range(len(nodes)):
         parent = nodes[node, PARENT]
         tag = np.uint64(nodes[node, TAG])
         if parent >= 0:
-            told[node] = told[parent]
+            for column in range(PATH_COLUMNS):
+                told[node, column] = told[parent, column]
             told[node, OWN] = 0
-            bits[node] = bits[parent]
+            seen[node] = seen[parent]
             signatures[node, 0] = (signatures[parent, 0] ^ tag) * _PRIME
         else:
+            for column in range(PATH_COLUMNS):
+                told[node, column] = 0
+            seen[node] = 0
             signatures[node, 0] = (_FNV ^ tag) * _PRIME
         signature = signatures[node, 0]
-        total, lowest, highest, known = 0.0, 0.0, 0.0, 0
+        total, lowest, highest, known = 0.0, 0.0, 0.0, False
         for which in range(5):
             at, end = nodes[node, SPAN + 2 * which], nodes[node, SPAN + 2 * which + 1]
             end = min(end, at + _MAX_BYTES)
@@ -106,14 +114,15 @@ def paths(data, nodes, vocabulary, scores, shown):  # type: ignore[no-untyped-de
                     break
                 if which == 0:
                     signature = (signature ^ value) * _PRIME
-                slot = np.searchsorted(vocabulary, value)
-                if slot < len(vocabulary) and vocabulary[slot] == value:
+                slot = value & mask
+                while keys[slot] != 0 and keys[slot] != value:
+                    slot = (slot + np.uint64(1)) & mask
+                if keys[slot] == value:
                     score = scores[slot]
                     total += score
                     lowest, highest = min(lowest, score), max(highest, score)
-                    known += 1
-                    if shown[slot] >= 0:
-                        bits[node] |= np.uint64(1) << np.uint64(shown[slot])
+                    known = True
+                    seen[node] |= bits[slot]
         signatures[node, 1] = signature
         if known:
             told[node, OWN] = total
@@ -122,4 +131,3 @@ def paths(data, nodes, vocabulary, scores, shown):  # type: ignore[no-untyped-de
             told[node, PATH_MAX] = max(told[node, PATH_MAX], highest)
             told[node, NEAR_BEFORE] = told[node, NEAR]
             told[node, NEAR] = total
-    return told, bits, signatures

@@ -9,7 +9,7 @@ from html.entities import html5
 
 import numpy as np
 
-from corpus.kernels.compiled import kernel
+from corpus.kernels.compiled import lean_kernel
 
 _SLOTS = 8192  # for 2,231 names
 _FNV = np.uint64(0xCBF29CE484222325)
@@ -47,7 +47,7 @@ def reference_table() -> tuple[np.ndarray, np.ndarray]:
     return keys, codes
 
 
-@kernel
+@lean_kernel
 def reference(data, at, end, keys, codes):  # type: ignore[no-untyped-def]
     """(where the text goes on, first code point, second or 0); (``at``, 0, 0) where "&" begins no reference.
 
@@ -75,7 +75,7 @@ def reference(data, at, end, keys, codes):  # type: ignore[no-untyped-def]
     return after, first, second
 
 
-@kernel
+@lean_kernel
 def _numeric(data, at, position, end):  # type: ignore[no-untyped-def]
     hexadecimal = position < end and (data[position] == 120 or data[position] == 88)
     if hexadecimal:

@@ -8,13 +8,14 @@ two tags that begin or end a block; its text has its references decoded and its 
     page.block_text(1) -> "Three"
 """
 
+import threading
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 
 from corpus.kernels.attributes import A_HIDDEN, A_REL, A_STYLE, A_TYPE, SPANS, has_hiding_style, read_attributes, span_contains
-from corpus.kernels.compiled import kernel
+from corpus.kernels.compiled import lean_kernel
 from corpus.kernels.entities import reference_table
 from corpus.kernels.page_layout import (
     BLOCK_COLUMNS,
@@ -52,6 +53,7 @@ from corpus.kernels.page_layout import (
     STATE,
     TAG,
 )
+from corpus.kernels.seek import LESS, MORE, count, find, whole_words
 from corpus.kernels.stack import close_implied, end_tag
 from corpus.kernels.tags import BLOCK, CUSTOM, FLAGS, HIDES, IN_HEAD, NUMBERS, RAW, TAG_KEYS, TAG_NUMBERS, VOID
 from corpus.kernels.visible_text import flush, line_break, read_text
@@ -91,10 +93,31 @@ def scan(html: bytes) -> Page:
     """UTF-8 bytes of a page -> what is in it. Never raises; bytes that are no UTF-8 come out as they are."""
     data = np.frombuffer(html, np.uint8)
     keys, codes = reference_table()
-    return Page(data, *_scan(data, html.count(b"<"), keys, codes))
+    text, nodes, blocks, marks = _room(len(data), count(data, LESS))
+    stack, spans, state = np.zeros(MAX_DEPTH + 1, np.int64), np.zeros((SPANS, 2), np.int64), np.zeros(STATE, np.int64)
+    _scan(data, whole_words(data), keys, codes, text, nodes, blocks, marks, stack, spans, state)
+    used = [state[which] for which in (S_OUT, S_NODES, S_BLOCKS, S_MARKS)]
+    return Page(data, *(array[:rows].copy() for array, rows in zip((text, nodes, blocks, marks), used, strict=True)))
 
 
-@kernel
+_ROOMY = (2**20, 2**14)  # bytes and tags of a page whose room is kept for the next one
+_kept = threading.local()
+
+
+def _room(size: int, tags: int) -> tuple[np.ndarray, ...]:
+    """What the walk writes into. Of most pages the same again: a quarter of a scan went to the faults of fresh memory."""
+    roomy = size <= _ROOMY[0] and tags <= _ROOMY[1]
+    if roomy and hasattr(_kept, "room"):
+        return _kept.room  # type: ignore[no-any-return]
+    size, tags = _ROOMY if roomy else (size, tags)
+    text, nodes = np.empty(size + size // 4 + 64, np.uint8), np.empty((tags + 2, NODE_COLUMNS), np.int32)
+    room = text, nodes, np.empty((2 * tags + 4, BLOCK_COLUMNS), np.int32), np.empty((MARKS_KEPT.sum(), 3), np.int32)
+    if roomy:
+        _kept.room = room
+    return room
+
+
+@lean_kernel
 def tag_name(data, at, end):  # type: ignore[no-untyped-def]
     """(number of the tag whose name begins at ``at``, where the name ends)."""
     value = _FNV
@@ -116,12 +139,13 @@ def tag_name(data, at, end):  # type: ignore[no-untyped-def]
     return CUSTOM if hyphen else 0, at
 
 
-@kernel
-def _raw_end(data, at, end, name_start, name_end):  # type: ignore[no-untyped-def]
+@lean_kernel
+def _raw_end(data, words, at, end, name_start, name_end):  # type: ignore[no-untyped-def]
     """Where ``</name`` stands from ``at`` on, else ``end``."""
     length = name_end - name_start
+    at = find(data, words, at, end, LESS)
     while at < end:
-        if data[at] == 60 and at + 2 + length <= end and data[at + 1] == 47:
+        if at + 2 + length <= end and data[at + 1] == 47:
             same = True
             for offset in range(length):
                 if (data[at + 2 + offset] | 32) != (data[name_start + offset] | 32):
@@ -131,37 +155,36 @@ def _raw_end(data, at, end, name_start, name_end):  # type: ignore[no-untyped-de
                 at + 2 + length == end or data[at + 2 + length] <= 32 or data[at + 2 + length] == 62 or data[at + 2 + length] == 47
             ):
                 return at
-        at += 1
+        at = find(data, words, at + 1, end, LESS)
     return end
 
 
-@kernel
-def _comment_end(data, at, end):  # type: ignore[no-untyped-def]
+@lean_kernel
+def _comment_end(data, words, at, end):  # type: ignore[no-untyped-def]
     """``at``: behind ``<!--``. Where the comment is over."""
     if at < end and data[at] == 62:
         return at + 1
     if at + 1 < end and data[at] == 45 and data[at + 1] == 62:
         return at + 2
-    while at + 2 < end:
-        if data[at] == 45 and data[at + 1] == 45:
-            if data[at + 2] == 62:
-                return at + 3
-            if data[at + 2] == 33 and at + 3 < end and data[at + 3] == 62:
-                return at + 4
-        at += 1
-    return end
-
-
-@kernel
-def _behind(data, at, end, wanted):  # type: ignore[no-untyped-def]
-    while at < end:
-        if data[at] == wanted:
+    first = at
+    while True:
+        at = find(data, words, at, end, MORE)
+        if at >= end:
+            return end
+        if at - 2 >= first and data[at - 1] == 45 and data[at - 2] == 45:
+            return at + 1
+        if at - 3 >= first and data[at - 1] == 33 and data[at - 2] == 45 and data[at - 3] == 45:
             return at + 1
         at += 1
-    return end
 
 
-@kernel
+@lean_kernel
+def _behind(data, words, at, end):  # type: ignore[no-untyped-def]
+    """Behind the next ">"."""
+    return min(end, find(data, words, at, end, MORE) + 1)
+
+
+@lean_kernel
 def _mark(marks, state, kind, start, end):  # type: ignore[no-untyped-def]
     if state[S_KINDS + kind] < MARKS_KEPT[kind] and not state[S_TEMPLATE]:
         row = state[S_MARKS]
@@ -170,7 +193,7 @@ def _mark(marks, state, kind, start, end):  # type: ignore[no-untyped-def]
         state[S_KINDS + kind] += 1
 
 
-@kernel
+@lean_kernel
 def _popped(nodes, stack, state, depth):  # type: ignore[no-untyped-def]
     """Take the elements above ``depth`` from the stack, and with them what they meant."""
     while state[S_DEPTH] > depth:
@@ -192,7 +215,7 @@ def _popped(nodes, stack, state, depth):  # type: ignore[no-untyped-def]
     state[S_BOX] = stack[max(at, 0)]
 
 
-@kernel
+@lean_kernel
 def _push(nodes, stack, state, tag, spans, hidden):  # type: ignore[no-untyped-def]
     if state[S_DEPTH] >= MAX_DEPTH:
         state[S_OVER] += 1
@@ -222,12 +245,12 @@ def _push(nodes, stack, state, tag, spans, hidden):  # type: ignore[no-untyped-d
         state[S_TEMPLATE] += 1
 
 
-@kernel
-def _start_tag(data, at, end, text, nodes, blocks, marks, stack, state, spans):  # type: ignore[no-untyped-def]
+@lean_kernel
+def _start_tag(data, words, at, end, text, nodes, blocks, marks, stack, state, spans):  # type: ignore[no-untyped-def]
     """``at``: behind "<". Where the walk goes on."""
     begin = at - 1
     tag, name_end = tag_name(data, at, end)
-    after, closed = read_attributes(data, name_end, end, spans)
+    after, closed = read_attributes(data, words, name_end, end, spans)
     if not closed:
         return end  # the standard drops a tag that the end of the file cuts
     flags = FLAGS[tag]
@@ -242,14 +265,14 @@ def _start_tag(data, at, end, text, nodes, blocks, marks, stack, state, spans): 
     elif tag == _A and span_contains(data, spans, A_REL, _LICENSE):
         _mark(marks, state, MARK_LICENSE, begin, after)
     if flags & RAW:
-        stop = end if tag == _PLAINTEXT else _raw_end(data, after, end, at, name_end)
+        stop = end if tag == _PLAINTEXT else _raw_end(data, words, after, end, at, name_end)
         if tag == _TITLE and state[S_HIDE_AT] <= 1:  # not one within svg
             _mark(marks, state, MARK_TITLE, after, stop)
         elif tag == _SCRIPT and span_contains(data, spans, A_TYPE, _JSON):
             _mark(marks, state, MARK_JSON, after, stop)
         if flags & BLOCK:
             flush(blocks, state, text)
-        return _behind(data, stop, end, 62)
+        return _behind(data, words, stop, end)
     if tag == _HTML or tag == _BODY or tag == _HEAD:
         return _frame_tag(after, tag, text, nodes, blocks, stack, state, spans)
     _leave_head(nodes, stack, state, flags)
@@ -271,14 +294,14 @@ def _start_tag(data, at, end, text, nodes, blocks, marks, stack, state, spans): 
     return after
 
 
-@kernel
+@lean_kernel
 def _leave_head(nodes, stack, state, flags):  # type: ignore[no-untyped-def]
     top = nodes[stack[state[S_DEPTH] - 1], TAG]
     if top == _HEAD and not flags & IN_HEAD:
         _popped(nodes, stack, state, state[S_DEPTH] - 1)
 
 
-@kernel
+@lean_kernel
 def _frame_tag(after, tag, text, nodes, blocks, stack, state, spans):  # type: ignore[no-untyped-def]
     """``html``, ``head``, ``body``: once, and in their place; the root is ``html`` from the start."""
     if tag == _HTML:
@@ -294,16 +317,10 @@ def _frame_tag(after, tag, text, nodes, blocks, stack, state, spans):  # type: i
     return after
 
 
-@kernel
-def _scan(data, tags, keys, codes):  # type: ignore[no-untyped-def]
+@lean_kernel
+def _scan(data, words, keys, codes, text, nodes, blocks, marks, stack, spans, state):  # type: ignore[no-untyped-def]
     end = len(data)
-    text = np.empty(end + end // 4 + 64, np.uint8)
-    nodes = np.zeros((tags + 2, NODE_COLUMNS), np.int32)
-    blocks = np.empty((2 * tags + 4, BLOCK_COLUMNS), np.int32)
-    marks = np.empty((MARKS_KEPT.sum(), 3), np.int32)
-    stack = np.zeros(MAX_DEPTH + 1, np.int64)
-    spans = np.zeros((SPANS, 2), np.int64)
-    state = np.zeros(STATE, np.int64)
+    nodes[0] = 0
     nodes[0, PARENT], nodes[0, TAG] = -1, _HTML
     state[S_DEPTH] = state[S_NODES] = 1
     state[S_HIDE_AT] = -1
@@ -314,33 +331,30 @@ def _scan(data, tags, keys, codes):  # type: ignore[no-untyped-def]
         if data[at] == 60 and at + 1 < end:
             following = data[at + 1]
             if 97 <= (following | 32) <= 122:
-                at = _start_tag(data, at + 1, end, text, nodes, blocks, marks, stack, state, spans)
+                at = _start_tag(data, words, at + 1, end, text, nodes, blocks, marks, stack, state, spans)
                 continue
             if following == 47:
-                at = _end(data, at, end, text, nodes, blocks, stack, state, spans)
+                at = _end(data, words, at, end, text, nodes, blocks, stack, state, spans)
                 continue
             if following == 33 and at + 3 < end and data[at + 2] == 45 and data[at + 3] == 45:
-                at = _comment_end(data, at + 4, end)
+                at = _comment_end(data, words, at + 4, end)
                 continue
             if following == 33 or following == 63:
-                at = _behind(data, at + 2, end, 62)
+                at = _behind(data, words, at + 2, end)
                 continue
         if state[S_HIDE_AT] >= 0:
             at = _hidden_text(data, at, end, nodes, stack, state)
         if at < end and state[S_HIDE_AT] < 0 and not (data[at] == 60 and at + 1 < end and _opens(data[at + 1])):
             at = read_text(data, at, end, text, state, keys, codes)
     flush(blocks, state, text)
-    return (
-        text[: state[S_OUT]].copy(), nodes[: state[S_NODES]].copy(), blocks[: state[S_BLOCKS]].copy(), marks[: state[S_MARKS]].copy(),
-    )  # fmt: skip
 
 
-@kernel
+@lean_kernel
 def _opens(byte):  # type: ignore[no-untyped-def]
     return 97 <= (byte | 32) <= 122 or byte == 47 or byte == 33 or byte == 63
 
 
-@kernel
+@lean_kernel
 def _hidden_text(data, at, end, nodes, stack, state):  # type: ignore[no-untyped-def]
     """Text within what hides it. In ``head`` it begins the body, and the walk goes on where it stands."""
     in_head = nodes[stack[state[S_DEPTH] - 1], TAG] == _HEAD
@@ -353,17 +367,20 @@ def _hidden_text(data, at, end, nodes, stack, state):  # type: ignore[no-untyped
     return at
 
 
-@kernel
-def _end(data, at, end, text, nodes, blocks, stack, state, spans):  # type: ignore[no-untyped-def]
+@lean_kernel
+def _end(data, words, at, end, text, nodes, blocks, stack, state, spans):  # type: ignore[no-untyped-def]
     """``at``: at "</". Where the walk goes on."""
     if at + 2 >= end:
         return end
     if not 97 <= (data[at + 2] | 32) <= 122:
-        return _behind(data, at + 2, end, 62)
+        return _behind(data, words, at + 2, end)
     tag, name_end = tag_name(data, at + 2, end)
-    after, closed = read_attributes(data, name_end, end, spans)
-    if not closed:
-        return end
+    if name_end < end and data[name_end] == MORE:  # as nearly all end tags
+        after = name_end + 1
+    else:
+        after, closed = read_attributes(data, words, name_end, end, spans)
+        if not closed:
+            return end
     if FLAGS[tag] & BLOCK:
         flush(blocks, state, text)
     if tag == _BR:

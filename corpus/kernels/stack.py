@@ -5,7 +5,7 @@ depth = end_tag(nodes, stack, depth, NUMBERS["div"])   # the stack is cut to thi
 
 import numpy as np
 
-from corpus.kernels.compiled import kernel
+from corpus.kernels.compiled import lean_kernel
 from corpus.kernels.tags import BLOCK, CLOSES_P, FLAGS, NAMES, NUMBERS
 
 _TAG = 1  # the column of markup's elements
@@ -25,7 +25,7 @@ _RANK = np.array([_RANKS.get(name, 0) for name in NAMES])
 _BARS = np.array([name in ("table", "td", "th", "caption", "template", "html", "object", "marquee", "button", "svg") for name in NAMES])
 
 
-@kernel
+@lean_kernel
 def close_implied(nodes, stack, depth, tag):  # type: ignore[no-untyped-def]
     """The depth that the stack is cut to when the element ``tag`` begins. The root always stays."""
     if tag == _LI or tag == _DT or tag == _DD:
@@ -56,7 +56,7 @@ def close_implied(nodes, stack, depth, tag):  # type: ignore[no-untyped-def]
     return depth
 
 
-@kernel
+@lean_kernel
 def _close_item(nodes, stack, depth, tag):  # type: ignore[no-untyped-def]
     at = depth - 1
     while at > 0:
@@ -69,7 +69,7 @@ def _close_item(nodes, stack, depth, tag):  # type: ignore[no-untyped-def]
     return depth
 
 
-@kernel
+@lean_kernel
 def _close_cell(nodes, stack, depth, tag):  # type: ignore[no-untyped-def]
     """A cell closes the cell before it, a row the row, a section the section; never beyond the table. Outside of one nothing closes."""
     at = depth - 1
@@ -84,7 +84,7 @@ def _close_cell(nodes, stack, depth, tag):  # type: ignore[no-untyped-def]
     return found
 
 
-@kernel
+@lean_kernel
 def end_tag(nodes, stack, depth, tag):  # type: ignore[no-untyped-def]
     """The depth that the stack is cut to at the end tag ``tag``; ``depth`` where nothing in its scope is open."""
     if tag == _HTML or tag == _BODY:

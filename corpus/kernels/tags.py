@@ -50,4 +50,3 @@ for _name, _number in NUMBERS.items():
 
 # Attributes that are read, by number.
 ATTRIBUTES = ("class", "id", "role", "itemprop", "data-testid", "style", "hidden", "aria-hidden", "rel", "type", "href", "datetime")
-ATTRIBUTE_KEYS = np.array([name_hash(name.encode()) for name in ATTRIBUTES], np.uint64)

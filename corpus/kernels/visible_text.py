@@ -4,7 +4,9 @@ read_text(data, at, end, text, state, keys, codes)   # from one tag to the next
 flush(blocks, state, text)                           # a tag that ends the block
 """
 
-from corpus.kernels.compiled import kernel
+import numpy as np
+
+from corpus.kernels.compiled import lean_kernel
 from corpus.kernels.entities import reference
 from corpus.kernels.page_layout import (
     BOLD_UNITS,
@@ -33,8 +35,10 @@ from corpus.kernels.page_layout import (
     UNITS,
 )
 
+_PLAIN = np.array([32 < byte < 128 and byte not in b"&<" for byte in range(256)])
 
-@kernel
+
+@lean_kernel
 def flush(blocks, state, text):  # type: ignore[no-untyped-def]
     """End the block of text, if there is any."""
     out = state[S_OUT]
@@ -54,7 +58,7 @@ def flush(blocks, state, text):  # type: ignore[no-untyped-def]
     state[S_LINKS] = 0
 
 
-@kernel
+@lean_kernel
 def _emit(text, state, byte):  # type: ignore[no-untyped-def]
     """One byte of visible text that is no white space."""
     out = state[S_OUT]
@@ -79,7 +83,7 @@ def _emit(text, state, byte):  # type: ignore[no-untyped-def]
             state[S_BOLD] += units
 
 
-@kernel
+@lean_kernel
 def _emit_space(text, state, byte):  # type: ignore[no-untyped-def]
     if state[S_PRE] and (byte == 32 or byte == 9 or byte == 10):
         if state[S_OUT] > state[S_START] or byte != 10:
@@ -89,7 +93,7 @@ def _emit_space(text, state, byte):  # type: ignore[no-untyped-def]
         state[S_PENDING] = 1
 
 
-@kernel
+@lean_kernel
 def _emit_code(text, state, code):  # type: ignore[no-untyped-def]
     """A code point that a reference stood for."""
     if code == 0:
@@ -112,12 +116,40 @@ def _emit_code(text, state, code):  # type: ignore[no-untyped-def]
         _emit(text, state, 0x80 | code & 63)
 
 
-@kernel
+@lean_kernel
+def _plain_run(data, at, end, text, state):  # type: ignore[no-untyped-def]
+    """What most text is: ASCII with single spaces between its words, copied with the state written once."""
+    out, spaces = state[S_OUT], 0
+    first = at
+    between = 0 if state[S_PRE] else 32
+    while at < end:
+        byte = data[at]
+        if not _PLAIN[byte]:
+            if byte != between or at + 1 >= end or not _PLAIN[data[at + 1]]:
+                break
+            spaces += 1
+        text[out] = byte
+        out += 1
+        at += 1
+    state[S_OUT] = out
+    state[S_UNITS] += at - first
+    if state[S_IN_A] > 0:
+        state[S_LINK_UNITS] += at - first - spaces
+    if state[S_IN_B] > 0:
+        state[S_BOLD] += at - first - spaces
+    return at
+
+
+@lean_kernel
 def read_text(data, at, end, text, state, keys, codes):  # type: ignore[no-untyped-def]
     """Text up to the next "<" that is not at ``at``."""
     start = at
     while at < end:
         byte = data[at]
+        if _PLAIN[byte]:
+            _emit(text, state, byte)
+            at = _plain_run(data, at + 1, end, text, state)
+            continue
         if byte == 60 and at > start:
             break
         if byte == 38:
@@ -140,7 +172,7 @@ def read_text(data, at, end, text, state, keys, codes):  # type: ignore[no-untyp
     return at
 
 
-@kernel
+@lean_kernel
 def line_break(text, blocks, state):  # type: ignore[no-untyped-def]
     """``br``: a new line; two of them, a new block."""
     state[S_PENDING] = 0

@@ -30,6 +30,7 @@ from tests.benchmarks.sides import outside
 
 OURS = "hybrid"
 SAMPLES = 1000
+Measures = dict[str, dict[str, list[tuple[float, float, float]]]]  # set or type -> extractor -> of each page
 
 
 def hybrid(html: str | bytes) -> str:
@@ -76,7 +77,7 @@ def measure(rounds: int) -> list[Row]:
     """Once, whatever ``rounds``: the pages are many."""
     kinds = engines()
     hybrid(b"<p>compile")
-    measures: dict[str, dict[str, list[tuple[float, float, float]]]] = {}
+    measures: Measures = {}
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
     failed: dict[str, int] = dict.fromkeys(kinds, 0)
     for page in labelled_pages(outside("html-extraction")):
@@ -90,11 +91,16 @@ def measure(rounds: int) -> list[Row]:
             except Exception:  # a peer that gives up on a page has found nothing
                 text, failed[name] = "", failed[name] + 1
             seconds[name].append(time.process_time() - started)
-            for part in (page["set"], *([f"wceb: {page['type']}"] if page["set"] == "wceb" else [])):
-                measures.setdefault(part, {}).setdefault(name, []).append(_measure(text, page))
+            add(measures, name, text, page)
         if len(seconds[OURS]) % 100 == 0:
             print(f"{len(seconds[OURS])} pages", file=sys.stderr)
-    return _quality(measures) + _speed(seconds, failed)
+    return quality(measures, "quality", "main text of held-out pages") + _speed(seconds, failed)
+
+
+def add(measures: Measures, name: str, text: str, page: dict[str, Any]) -> None:
+    """What ``name`` made of the page, under its set and its type."""
+    for part in (page["set"], *([f"wceb: {page['type']}"] if page["set"] == "wceb" else [])):
+        measures.setdefault(part, {}).setdefault(name, []).append(_measure(text, page))
 
 
 def _measure(text: str, page: dict[str, Any]) -> tuple[float, float, float]:
@@ -121,7 +127,8 @@ def _means(values: np.ndarray, phrases: bool) -> np.ndarray:
     )
 
 
-def _quality(measures: dict[str, dict[str, list[tuple[float, float, float]]]]) -> list[Row]:
+def quality(measures: Measures, name_of_rows: str, what: str) -> list[Row]:
+    """One row a part and peer: F1, or recall of goose's beginnings."""
     rows = []
     for part, by_engine in sorted(measures.items()):
         pages = len(by_engine[OURS])
@@ -137,8 +144,7 @@ def _quality(measures: dict[str, dict[str, list[tuple[float, float, float]]]]) -
             if other:
                 ratios = samples[OURS][:, which] / np.maximum(samples[peer][:, which], 1e-9)
                 told |= {"ratio": own / other, "interval": np.quantile(ratios, (0.025, 0.975)).tolist()}
-            what = f"main text of held-out pages, {part}"
-            rows.append(row(f"extraction.quality.{part}.{peer}", what, unit, own, peer_name=peer, peer=other, **told))
+            rows.append(row(f"extraction.{name_of_rows}.{part}.{peer}", f"{what}, {part}", unit, own, peer_name=peer, peer=other, **told))
     return rows
 
 

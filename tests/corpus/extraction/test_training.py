@@ -26,7 +26,6 @@ def page(number: int) -> dict[str, Any]:
 
 
 def test_it_learns_and_the_same_pages_give_the_same_bytes(tmp_path: Path) -> None:
-    pytest.importorskip("lightgbm")
     pages = [page(number) for number in range(60)]
     told = train_extractor(pages, tmp_path / "a.npz")
     train_extractor(pages[::-1], tmp_path / "b.npz")
