@@ -21,7 +21,8 @@ from tests.benchmarks.sides import BUILD, Absent
 from tests.conftest import REPOSITORY
 
 BENCHMARKS = (
-    "web", "profile", "filters", "signatures", "dedup", "spark_share", "one_big_warc", "extraction", "extraction_all", "parts", "pii", "toxicity", "lid",
+    "web", "profile", "filters", "signatures", "dedup", "spark_share", "one_big_warc", "extraction", "extraction_all",
+    "parts", "pii", "toxicity", "lid",
 )  # fmt: skip
 SHOWN = 60  # rows of a benchmark: those of identification and toxicity are hundreds
 TARGET = REPOSITORY / "build" / "bench.json"
