@@ -151,7 +151,7 @@ class _Converter:
         self.kept: list[str] = []
         self.braces = matching(self.source)
         self.environments = _environments(self.source)
-        self.last: dict[str, int] = {}  # closing mark of a formula -> from where on there is none
+        self.searched: dict[str, int] = {}  # closing mark of a formula -> up to where there is none: no stretch is searched twice
 
     def convert(self, at: int, end: int, depth: int) -> None:
         while at < end:
@@ -251,12 +251,9 @@ class _Converter:
 
     def _formula(self, start: int, inside: int, close: str, end: int) -> int:
         """From its opening at ``start`` to its closing mark, as it stands; the mark alone goes where there is no other."""
-        at = inside
+        at = max(inside, self.searched.get(close, 0))
         limit = min(end, inside + _MAX_INLINE)
-        while at < self.last.get(close, len(self.source)):
-            at = self.source.find(close, at, limit)
-            if at < 0:
-                break
+        while (at := self.source.find(close, at, limit)) >= 0:
             if close[0] == "$" and self.source[at - 1] == "\\" and self.source[at - 2] != "\\":
                 at += 1
                 continue
@@ -264,8 +261,7 @@ class _Converter:
             display = close in ("$$", "\\]")
             self._keep(_LABEL.sub("", self.source[start:stop]), "\n\n" if display else "")
             return stop
-        if limit == len(self.source):
-            self.last[close] = inside
+        self.searched[close] = max(self.searched.get(close, 0), limit - len(close) + 1)
         return inside
 
     def _accent(self, accent: str, at: int, end: int) -> int:

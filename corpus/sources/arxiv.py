@@ -94,7 +94,7 @@ class ArxivSource(Source):
                     else:
                         log.records["arxiv:other_file"] += 1
                 log.first, log.next = reader.first, reader.next
-            else:
+            elif split.start == 0:  # one paper, whatever its name made of splits
                 log.read_bytes += file.size_bytes
                 is_small = file.size_bytes <= self.max_packed_bytes
                 yield self._row(Member(file.file, stream.read() if is_small else None, file.size_bytes, 0), file, log)
