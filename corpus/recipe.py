@@ -34,6 +34,8 @@ BUILT_IN: dict[str, str] = {
     "warc": "corpus.sources.warc:WarcSource",
     "jsonl": "corpus.sources.tables:JsonlSource",
     "parquet": "corpus.sources.tables:ParquetSource",
+    "journals": "corpus.sources.journals:JournalSource",
+    "opinions": "corpus.sources.journals:OpinionSource",
     "block_urls": "corpus.urls.blocklist:BlockUrls",
     "extract_html": "corpus.extraction.html:ExtractHtml",
     "read_rights": "corpus.rights:ReadRights",

@@ -91,15 +91,15 @@ class JsonlSource(Source):
         magic = stream.read(4)
         stream.seek(0)
         is_gzip, is_zstd = magic.startswith(GZIP_MAGIC), magic == _ZSTD_MAGIC
-        reader = _Gunzip(stream) if is_gzip else pa.CompressedInputStream(stream, "zstd") if is_zstd else stream
+        reader = Gunzip(stream) if is_gzip else pa.CompressedInputStream(stream, "zstd") if is_zstd else stream
         end = 2**62 if is_gzip or is_zstd else split.end
         at = 0
         if split.start > 0:  # the line that crosses into the split belongs to the one before
             stream.seek(split.start - 1)
             at = split.start - 1
-            at += _Buffered(stream, _BLOCK).line(0)[1]
+            at += Buffered(stream, _BLOCK).line(0)[1]
             stream.seek(at)
-        lines = _Buffered(reader, _ZSTD_BLOCK if is_zstd else _BLOCK)
+        lines = Buffered(reader, _ZSTD_BLOCK if is_zstd else _BLOCK)
         while at < end:
             try:
                 line, length = lines.line(self.max_document_bytes)
@@ -196,7 +196,7 @@ class ParquetSource(Source):
 
 
 @final
-class _Gunzip:
+class Gunzip:
     """Reads gzip members one after another, and gives out all that was decoded before it raises OSError for damage."""
 
     def __init__(self, stream: IO[bytes]):
@@ -245,7 +245,7 @@ def _until_damage(decoder: Any, data: bytes) -> bytes:
 
 
 @final
-class _Buffered:
+class Buffered:
     """Lines of a stream with a bound on what is held."""
 
     def __init__(self, stream: Any, block: int):
