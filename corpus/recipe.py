@@ -36,6 +36,7 @@ BUILT_IN: dict[str, str] = {
     "parquet": "corpus.sources.tables:ParquetSource",
     "journals": "corpus.sources.journals:JournalSource",
     "opinions": "corpus.sources.journals:OpinionSource",
+    "pdf": "corpus.sources.pdf:PdfSource",
     "block_urls": "corpus.urls.blocklist:BlockUrls",
     "extract_html": "corpus.extraction.html:ExtractHtml",
     "read_rights": "corpus.rights:ReadRights",

@@ -40,7 +40,7 @@ class JournalSource(Source):
 
     def accepts(self, file: InputFile, head: bytes) -> bool:
         name = file.file.lower()
-        content = _inflated(head)
+        content = inflated(head)
         if content.startswith(ZIP_MAGIC):
             return name.endswith(".zip")
         return is_tar(content) or name.endswith(".nxml") or (b"<article" in content or b"<pmc-articleset" in content)
@@ -67,7 +67,7 @@ class OpinionSource(Source):
     reasons = (*_XML_FAULTS, opinions.NO_OPINION, BROKEN, ENCRYPTED, TOO_LARGE, NO_TEXT)
 
     def accepts(self, file: InputFile, head: bytes) -> bool:
-        content = _inflated(head)
+        content = inflated(head)
         name = file.file.lower().removesuffix(".gz")
         if content.startswith(ZIP_MAGIC):
             return name.endswith(".zip")
@@ -83,7 +83,7 @@ class OpinionSource(Source):
         yield from read_files(self, split, log, (".xml", ".json"), lambda data, name: read_opinion(data))
 
 
-def _inflated(head: bytes) -> bytes:
+def inflated(head: bytes) -> bytes:
     """The first bytes of a file, as they are without gzip."""
     try:
         return zlib.decompressobj(31).decompress(head, 4096) if head.startswith(GZIP_MAGIC) else head
