@@ -1,4 +1,4 @@
-"""What a page says may be done with it: robots directives, reservation of text and data mining, licence.
+"""What may be done with a document: robots directives, reservation of text and data mining, licence; a company's access labels.
 
 ``robots.txt`` is the crawler's to obey; here are the signals that travel with the page: ``<meta name="robots">``, ``X-Robots-Tag``, the
 TDM Reservation Protocol (https://www.w3.org/community/reports/tdmrep/), ``rel="license"``.
@@ -7,7 +7,7 @@ TDM Reservation Protocol (https://www.w3.org/community/reports/tdmrep/), ``rel="
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
@@ -19,6 +19,8 @@ from corpus.step import DocumentStep, Reason, reject, step_name
 NOINDEX = Reason("rights:noindex", "the page asks not to be indexed (robots: noindex or none)")
 NOAI = Reason("rights:noai", "the page asks not to be used for machine learning (robots: noai)")
 TDM_RESERVED = Reason("rights:tdm_reserved", "the page reserves text and data mining (tdm-reservation: 1)")
+LABELS_MISSING = Reason("labels:missing", "the document lacks an access label that the recipe requires")
+LABELS_NOT_ALLOWED = Reason("labels:not_allowed", "an access label of the document has a value that the recipe does not allow")
 
 _CREATIVE_COMMONS = re.compile(
     r"creativecommons\.org/(licenses/(by(?:-nc)?(?:-nd|-sa)?)/(\d\.\d)|publicdomain/(zero|mark)/(\d\.\d))", re.IGNORECASE
@@ -95,6 +97,27 @@ class ReadRights(DocumentStep):
             if not agent or agent in self.agents:
                 found.add(part.strip().lower())
         return found - {""}
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class RequireLabels(DocumentStep):
+    """Lets pass what bears every access label of ``required``, and of those in ``allowed`` one of the values named there.
+
+    A company's data says by labels who may see it and how long it may be kept; what says nothing is refused, not let through.
+    """
+
+    required: tuple[str, ...] = ()
+    allowed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    reasons = (LABELS_MISSING, LABELS_NOT_ALLOWED)
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        labels = [dict(pairs or ()) for pairs in batch["labels"].to_pylist()]
+        missing = [any(not of.get(name) for name in (*self.required, *self.allowed)) for of in labels]
+        barred = [any(of.get(name) not in (None, "", *values) for name, values in self.allowed.items()) for of in labels]
+        batch = reject(batch, step_name(type(self)), LABELS_MISSING, np.array(missing, dtype=bool))
+        return reject(batch, step_name(type(self)), LABELS_NOT_ALLOWED, np.array(barred, dtype=bool))
 
 
 def license_of(text: str) -> str | None:
