@@ -11,6 +11,7 @@ import binascii
 import re
 from collections import Counter
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
@@ -30,7 +31,7 @@ ENCRYPTED = Reason("mail:encrypted", "the message is encrypted (PGP or S/MIME)")
 NOTHING_NEW = Reason("mail:nothing_new", "nothing is left of the message without what it quotes and its signature")
 
 MAX_PARTS = 200  # Python's parser looks at each line once for each part around it
-_FAULTS = (LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError, binascii.Error, OverflowError)
+_FAULTS = (LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError, binascii.Error, OverflowError, MessageError)
 _QUOTED = re.compile(r"^\s{0,3}>")
 _SIGNATURE = re.compile(r"^--\s?$|^_{20,}$|^Sent from my |^Von meinem .{1,40} gesendet$|^Envoyé de mon ")
 # Lines above which the writer's own words end: Outlook's and others' way to quote without marks.
