@@ -114,9 +114,9 @@ def columns(runs: Sequence[Run], depth: int) -> list[list[Run]]:
         return [list(runs)] if runs else []
     gutter = _gutter(runs, _FEW_CROSSING)
     if gutter is None:
-        parts = _cut_across(runs)
-        if parts:
-            return [column for part in parts for column in columns(part, depth + 1)]
+        halves = _cut_across(runs)
+        if halves:
+            return [column for part in halves for column in columns(part, depth + 1)]
         gutter = _gutter(runs, _MAX_CROSSING)
     if gutter is None:
         return [list(runs)]

@@ -150,7 +150,8 @@ def _joined(
         if text is None or text.count('"') % 2 == 0:
             yield first
             continue
-        parts, taken, is_open = [text], [], True
+        parts, is_open = [text], True
+        taken: list[tuple[int, str | None, int]] = []
         while is_open and length <= limit and len(taken) < _MAX_LINES:
             following = waiting.pop(0) if waiting else next(lines, None)
             if following is None:

@@ -295,7 +295,7 @@ def table_row(source: Any, file: InputFile, offset: int, fields: dict[str, Any],
     if isinstance(text, str):
         text = text.encode("utf-8", "replace").decode()  # JSON may hold lone surrogates, which are no characters
     return {
-        "id": hashing.document_id(source.name, "" if key is None else str(key), hashing.content_digest(text if is_text else "").hex()),
+        "id": hashing.document_id(source.name, "" if key is None else str(key), hashing.content_digest(str(text) if is_text else "").hex()),
         "text": text if is_text else None,
         "url": _text(fields.get(source.url_field)),
         "title": _text(fields.get(source.title_field)),

@@ -64,7 +64,7 @@ def postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     secret.chmod(0o644)
     bin_ = found[-1].parent
     subprocess.run(
-        [*user, bin_ / "initdb", "-D", folder / "data", "-U", "reader", "-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--no-sync"],
+        [*user, bin_ / "initdb", "-D", folder / "data", "-U", "reader", "-A", "scram-sha-256", f"--pwfile={secret}", "-EUTF8", "-N"],
         check=True, capture_output=True,
     )  # fmt: skip
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
@@ -93,7 +93,6 @@ def exported(spark: SparkSession, url: str, folder: Path, driver: str) -> dict[s
     return contents(folder)
 
 
-@pytest.mark.long
 def test_sqlite_all_rows_resumed_to_the_same_bytes(spark: SparkSession, sqlite: str, tmp_path: Path) -> None:
     driver = jar("xerial-sqlite-jdbc.jar")
     whole = exported(spark, sqlite, tmp_path / "a", driver)
@@ -112,7 +111,6 @@ def test_sqlite_all_rows_resumed_to_the_same_bytes(spark: SparkSession, sqlite: 
         export(spark, Query(url=sqlite, query="SELECT * FROM nothing", key="id"), locate(str(tmp_path / "c")), driver)
 
 
-@pytest.mark.long
 def test_postgresql(spark: SparkSession, postgres: str, tmp_path: Path) -> None:
     driver = jar("postgresql.jar")
     whole = exported(spark, postgres, tmp_path / "a", driver)
