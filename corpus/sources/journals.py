@@ -2,7 +2,7 @@
 
 A file is one document, or a .tar.gz, .zip or .jsonl of them (PubMed Central's bulk packages, CAP's volumes); each file is one split.
 
-    JournalSource().read(Split(file, 0, file.size_bytes), log)
+    JournalsSource().read(Split(file, 0, file.size_bytes), log)
 """
 
 import zlib
@@ -26,7 +26,7 @@ _XML_FAULTS = (secure_xml.BROKEN, secure_xml.ENTITIES, secure_xml.TOO_DEEP)
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class JournalSource(Source):
+class JournalsSource(Source):
     """JATS articles: .xml, .nxml, .tar.gz and .zip of them. ``license``: of articles that state none."""
 
     name: str = "journals"
@@ -54,7 +54,7 @@ class JournalSource(Source):
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class OpinionSource(Source):
+class OpinionsSource(Source):
     """Court opinions: .json, .jsonl, .xml, and .zip or .tar.gz of them. ``license``: these exports state none."""
 
     name: str = "opinions"

@@ -1,6 +1,6 @@
 """Folders of text: plain files, Markdown, HTML pages; and chat exports.
 
-TextFileSource(license="CC-BY-4.0").read(split, log)
+TextFilesSource(license="CC-BY-4.0").read(split, log)
 """
 
 import re
@@ -33,7 +33,7 @@ _CHAT_MEMBER = re.compile(rb"(?:channels|users|\d{4}-\d\d-\d\d)\.json")
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class TextFileSource(Source):
+class TextFilesSource(Source):
     """.txt, .md, .rst as they are (Markdown's front matter gives title, date, licence); .html through the reader of main content."""
 
     name: str = "text_files"

@@ -116,8 +116,8 @@ def test_every_source(barred: list[Any], tmp_path: Path) -> None:
         for name, documents in run(recipe, path, tmp_path).items():
             read[name] = read.get(name, 0) + documents
     assert read == {
-        "OfficeSource": 1, "CsvSource": 1, "JsonlSource": 1, "TextFileSource": 2, "MailSource": 1, "ChatSource": 1, "JournalSource": 1,
-        "OpinionSource": 1, "ParquetSource": 1,
+        "OfficeSource": 1, "CsvSource": 1, "JsonlSource": 1, "TextFilesSource": 2, "MailSource": 1, "ChatSource": 1, "JournalsSource": 1,
+        "OpinionsSource": 1, "ParquetSource": 1,
     }  # fmt: skip
     assert not barred
 

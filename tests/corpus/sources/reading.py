@@ -1,6 +1,6 @@
 """Reads a file with a source, as one task would, but for the session around it.
 
-rows, log = read(path, JournalSource())
+rows, log = read(path, JournalsSource())
 """
 
 from pathlib import Path

@@ -21,7 +21,7 @@ from corpus.recipe import RecipeError, load
 from corpus.rights import RequireLabels
 from corpus.sources.delimited import CsvSource
 from corpus.sources.tables import JsonlSource, ParquetSource
-from corpus.sources.text_files import ChatSource, TextFileSource
+from corpus.sources.text_files import ChatSource, TextFilesSource
 from tests.corpus.sources.reading import accepted, read, reasons
 
 FIELDS = ["id", "text", "secrecy", "keep"]
@@ -130,13 +130,13 @@ def test_twenty_text_files_of_a_kind(tmp_path: Path) -> None:
         (tmp_path / f"{seed}.md").write_text(
             f"---\ntitle: T{seed}\ndate: 2020-02-0{1 + seed % 9}\nlicense: CC-BY-4.0\n---\n# Head\n\n{body}\n"
         )
-        (row,), _ = read(tmp_path / f"{seed}.txt", TextFileSource())
+        (row,), _ = read(tmp_path / f"{seed}.txt", TextFilesSource())
         assert row["text"] == body, seed
-        (row,), _ = read(tmp_path / f"{seed}.md", TextFileSource())
+        (row,), _ = read(tmp_path / f"{seed}.md", TextFilesSource())
         assert row["text"] == f"# Head\n\n{body}"
         assert (row["title"], row["license"], row["date"]) == (f"T{seed}", "CC-BY-4.0", datetime(2020, 2, 1 + seed % 9, tzinfo=UTC))
     (tmp_path / "x.txt").write_bytes(bytes(range(256)) * 10)
-    assert reasons(read(tmp_path / "x.txt", TextFileSource())[0]) == ["text:not_text"]
+    assert reasons(read(tmp_path / "x.txt", TextFilesSource())[0]) == ["text:not_text"]
     assert not accepted(tmp_path / "x.txt", CsvSource())
 
 
@@ -146,7 +146,7 @@ def test_a_page_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "a.html").write_text(
         f"<html lang='en'><head><title>Page</title></head><body><ul>{menu}</ul><article>{prose}</article></body></html>"
     )
-    (row,), _ = read(tmp_path / "a.html", TextFileSource())
+    (row,), _ = read(tmp_path / "a.html", TextFilesSource())
     assert row["title"] == "Page"
     assert row["language"] == "en"
     assert "Sentence 7 of the article" in row["text"]

@@ -17,7 +17,7 @@ from corpus.extraction.jats import read_articles
 from corpus.extraction.opinions import read_opinion
 from corpus.extraction.secure_xml import MAX_DEPTH, XmlFault, parse
 from corpus.sources.containers import Wanted, entries
-from corpus.sources.journals import JournalSource, OpinionSource
+from corpus.sources.journals import JournalsSource, OpinionsSource
 from corpus.sources.source import ReadLog
 from tests.corpus.sources.reading import accepted, input_file, read, reasons
 
@@ -72,7 +72,7 @@ def test_licences() -> None:
 
 def test_real_articles(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
     folder = shared_data("lm-text/allenai__s2orc-doc2json") / "jats"
-    rows = {path.stem: read(path, JournalSource())[0] for path in sorted(folder.iterdir())}
+    rows = {path.stem: read(path, JournalsSource())[0] for path in sorted(folder.iterdir())}
     assert {name: (len(found), found[0]["url"], found[0]["license"]) for name, found in rows.items()} == {
         "PMC5828200": (1, "https://doi.org/10.18632/oncotarget.24369", "CC-BY-3.0"),
         "PMC6398430": (1, "https://doi.org/10.1093/beheco/ary157", "CC-BY-4.0"),
@@ -84,7 +84,7 @@ def test_real_articles(shared_data: Callable[[str], Path], tmp_path: Path) -> No
     with tarfile.open(tmp_path / "oa.tar.gz", "w:gz") as archive:
         for path in sorted(folder.iterdir()):
             archive.add(path, f"PMC/{path.name}")
-    packed, log = read(tmp_path / "oa.tar.gz", JournalSource())
+    packed, log = read(tmp_path / "oa.tar.gz", JournalsSource())
     assert [row["id"] for row in packed] == [found[0]["id"] for found in rows.values()]
     assert not log.damages
 
@@ -137,8 +137,8 @@ CASE_XML = b"""<?xml version='1.0' encoding='utf-8'?><casebody xmlns="http://nrs
 def test_opinions(tmp_path: Path) -> None:
     path = tmp_path / "opinions.jsonl.gz"
     path.write_bytes(gzip.compress("\n".join(map(json.dumps, [COURTLISTENER, CAP, {"id": 1}, [1]])).encode() + b"\nno json\n"))
-    assert accepted(path, OpinionSource())
-    rows, _ = read(path, OpinionSource(license="CC0-1.0"))
+    assert accepted(path, OpinionsSource())
+    rows, _ = read(path, OpinionsSource(license="CC0-1.0"))
     assert reasons(rows) == ["", "", "opinions:no_opinion", "file:broken", "file:broken"]
     assert rows[0]["text"] == "The judgment is affirmed.\n\nSo ordered."
     assert rows[1]["text"] == "C v. D, 1887\n\nJustice E:\n\nWe reverse."
@@ -231,5 +231,5 @@ def test_damaged_containers_never_raise(tmp_path_factory: pytest.TempPathFactory
     whole = path.read_bytes()
     at %= len(whole)
     path.write_bytes(whole[:at] + junk + whole[at + len(junk) :])
-    rows, _ = read(path, JournalSource())
+    rows, _ = read(path, JournalsSource())
     assert len(rows) <= 8
