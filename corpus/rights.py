@@ -1,4 +1,4 @@
-"""What a page says may be done with it: robots directives, reservation of text and data mining, licence.
+"""What may be done with a document: robots directives, reservation of text and data mining, licence; a company's access labels.
 
 The signals that travel with the page: ``<meta name="robots">``, ``X-Robots-Tag``, the
 TDM Reservation Protocol (https://www.w3.org/community/reports/tdmrep/), AIPREF's ``Content-Usage`` (``urls.preferences``), and licences
@@ -8,7 +8,7 @@ TDM Reservation Protocol (https://www.w3.org/community/reports/tdmrep/), AIPREF'
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
@@ -23,6 +23,8 @@ NOINDEX = Reason("rights:noindex", "the page asks not to be indexed (robots: noi
 NOAI = Reason("rights:noai", "the page asks not to be used for machine learning (robots: noai)")
 AIPREF = Reason("rights:aipref", "the page prefers that no model be trained on it (Content-Usage)")
 TDM_RESERVED = Reason("rights:tdm_reserved", "the page reserves text and data mining (tdm-reservation: 1)")
+LABELS_MISSING = Reason("labels:missing", "the document lacks an access label that the recipe requires")
+LABELS_NOT_ALLOWED = Reason("labels:not_allowed", "an access label of the document has a value that the recipe does not allow")
 
 LICENSE_NAMES = ("license", "dcterms.license", "dcterms:license", "dc.rights", "dc:rights", "dcterms.rights", "dcterms:rights")
 OPT_OUTS = ("noindex", "none", "noai", "noimageai", "tdm-reservation=1", *(f"{label}=n" for label in TRAINING))
@@ -125,6 +127,27 @@ def _usage(headers: list[Any]) -> tuple[list[str], bool | None]:
     text = next((pair["value"] for pair in headers if pair["name"] == "content-usage"), "")
     stated = [f"{label}={value}" for label, value in sorted(parse_preferences(text).items()) if value in ("y", "n")]
     return stated[:_MAX_LABELS], may_train(text)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class RequireLabels(DocumentStep):
+    """Lets pass what bears every access label of ``required``, and of those in ``allowed`` one of the values named there.
+
+    A company's data says by labels who may see it and how long it may be kept; what says nothing is refused, not let through.
+    """
+
+    required: tuple[str, ...] = ()
+    allowed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    reasons = (LABELS_MISSING, LABELS_NOT_ALLOWED)
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        labels = [dict(pairs or ()) for pairs in batch["labels"].to_pylist()]
+        missing = [any(not of.get(name) for name in (*self.required, *self.allowed)) for of in labels]
+        barred = [any(of.get(name) not in (None, "", *values) for name, values in self.allowed.items()) for of in labels]
+        batch = reject(batch, step_name(type(self)), LABELS_MISSING, np.array(missing, dtype=bool))
+        return reject(batch, step_name(type(self)), LABELS_NOT_ALLOWED, np.array(barred, dtype=bool))
 
 
 def license_of(text: str) -> str | None:

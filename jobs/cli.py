@@ -14,6 +14,7 @@ from jobs.running import run
 # name -> what it does; the module is jobs.NAME with underscores
 COMMANDS = {
     "curate": "Make a corpus: a recipe over archives or tables.",
+    "export-table": "A query of a database as Parquet, for curate to read.",
     "refilter": "A new corpus from a finished one: thresholds move, no archive is read again.",
     "report": "Make a corpus's report.html again.",
     "explain": "What became of a document, and why.",

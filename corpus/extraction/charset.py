@@ -34,6 +34,11 @@ def to_utf8(payload: bytes, http_charset: str | None, is_html: bool) -> tuple[by
     return payload[start:].decode(encoding, "replace").encode("utf-8", "replace"), source
 
 
+def codec_of(sample: bytes) -> str:
+    """Python's codec for bytes that nobody says anything about: UTF-8 if they are that, else the detector's guess."""
+    return _encoding(sample, None, False)[1]
+
+
 def _encoding(payload: bytes, http_charset: str | None, is_html: bool) -> tuple[int, str, str]:
     """(bytes of a mark to leave out, Python's codec, source)."""
     for mark, encoding in _BOMS:

@@ -10,7 +10,7 @@ import io
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO, Any, final
 
@@ -39,7 +39,10 @@ _ROWS = 1024
 @final
 @dataclass(frozen=True, kw_only=True)
 class JsonlSource(Source):
-    """One JSON object a line. ``key_field`` names what tells two records with the same text apart (an id), if there is one."""
+    """One JSON object a line. ``key_field`` names what tells two records with the same text apart (an id), if there is one.
+
+    ``label_fields``: access label -> the column that it is read from (``{confidential: secrecy_level}``), beside a column ``labels``.
+    """
 
     name: str = "jsonl"
     collection: str = ""
@@ -48,6 +51,9 @@ class JsonlSource(Source):
     url_field: str = "url"
     title_field: str = "title"
     date_field: str = "date"
+    language_field: str = "language"
+    license_field: str = "license"
+    label_fields: dict[str, str] = field(default_factory=dict)
     max_document_bytes: int = 16 * 2**20
     batch_bytes: int = 16 * 2**20
     split_bytes: int = 128 * 2**20
@@ -82,10 +88,10 @@ class JsonlSource(Source):
                     rows.append(row)
                     held += length if row["text"] else 0
                 if held >= self.batch_bytes or len(rows) == _ROWS:
-                    yield _batch(rows)
+                    yield table_batch(rows)
                     rows, held = [], 0
         if rows:
-            yield _batch(rows)
+            yield table_batch(rows)
 
     def _lines(self, stream: IO[bytes], split: Split, log: ReadLog) -> Iterator[tuple[int, bytes, int]]:
         """(offset, line, length) of the lines that begin in the split; a line over the limit comes empty, never held."""
@@ -98,9 +104,9 @@ class JsonlSource(Source):
         if split.start > 0:  # the line that crosses into the split belongs to the one before
             stream.seek(split.start - 1)
             at = split.start - 1
-            at += _Buffered(stream, _BLOCK).line(0)[1]
+            at += Buffered(stream, _BLOCK).line(0)[1]
             stream.seek(at)
-        lines = _Buffered(reader, _ZSTD_BLOCK if is_zstd else _BLOCK)
+        lines = Buffered(reader, _ZSTD_BLOCK if is_zstd else _BLOCK)
         while at < end:
             try:
                 line, length = lines.line(self.max_document_bytes)
@@ -131,8 +137,7 @@ class JsonlSource(Source):
             if not isinstance(fields, dict):
                 log.damages.append(Damage(file.file, offset, length, "json:bad_line"))
                 return None
-        told = {"url": fields.get(self.url_field), "title": fields.get(self.title_field), "date": fields.get(self.date_field)}
-        return _table_row(self, file, offset, fields.get(self.text_field), fields.get(self.key_field), fields, told, fault)
+        return table_row(self, file, offset, fields, fault)
 
 
 @final
@@ -147,6 +152,9 @@ class ParquetSource(Source):
     url_field: str = "url"
     title_field: str = "title"
     date_field: str = "date"
+    language_field: str = "language"
+    license_field: str = "license"
+    label_fields: dict[str, str] = field(default_factory=dict)
     row_groups_a_split: int = 8
 
     reasons = (NO_TEXT,)
@@ -159,7 +167,8 @@ class ParquetSource(Source):
 
     def read(self, split: Split, log: ReadLog) -> Iterator[pa.RecordBatch]:
         """``start`` and ``end`` of the split are numbers of row groups; ``offset`` of a document is the number of its row."""
-        wanted = (self.text_field, self.key_field, self.url_field, self.title_field, self.date_field, "license", "labels")
+        told = (self.text_field, self.key_field, self.url_field, self.title_field, self.date_field, self.language_field, self.license_field)
+        wanted = tuple(dict.fromkeys((*told, "labels", *self.label_fields.values())))
         parquet = open_parquet(split.file)
         if parquet is not None and self.text_field not in parquet.schema_arrow.names:
             there = ", ".join(parquet.schema_arrow.names[:20])
@@ -167,18 +176,12 @@ class ParquetSource(Source):
             raise InputError(f"no column {self.text_field!r}", where=split.file.uri, hint=hint)
         rows: list[dict[str, Any]] = []
         for number, fields in parquet_rows(split, wanted, log):
-            rows.append(self._row(number, fields, split.file))
+            rows.append(table_row(self, split.file, number, fields, None))
             if len(rows) == _ROWS:
-                yield _batch(rows)
+                yield table_batch(rows)
                 rows = []
         if rows:
-            yield _batch(rows)
-
-    def _row(self, number: int, fields: dict[str, Any], file: InputFile) -> dict[str, Any]:
-        told = {
-            name: fields.get(field) for name, field in (("url", self.url_field), ("title", self.title_field), ("date", self.date_field))
-        }
-        return _table_row(self, file, number, fields.get(self.text_field), fields.get(self.key_field), fields, told, None)
+            yield table_batch(rows)
 
 
 def open_parquet(file: InputFile) -> pq.ParquetFile | None:
@@ -217,7 +220,7 @@ def parquet_rows(split: Split, wanted: tuple[str, ...], log: ReadLog, rows: int 
 
 
 @final
-class _Buffered:
+class Buffered:
     """Lines of a stream with a bound on what is held."""
 
     def __init__(self, stream: Any, block: int):
@@ -248,28 +251,36 @@ class _Buffered:
         return b"".join(parts).rstrip(b"\n") if length <= limit else b"", length
 
 
-def _table_row(
-    source: Any, file: InputFile, offset: int, text: Any, key: Any, fields: dict[str, Any], told: dict[str, Any], fault: Any
-) -> dict[str, Any]:
-    """A record of a table as a row."""
+def table_row(source: Any, file: InputFile, offset: int, fields: dict[str, Any], fault: Any) -> dict[str, Any]:
+    """A record of a table as a row, by the column map of its source."""
+    text, key = fields.get(source.text_field), fields.get(source.key_field)
     is_text = isinstance(text, str) and bool(text.strip())
     if isinstance(text, str):
         text = text.encode("utf-8", "replace").decode()  # JSON may hold lone surrogates, which are no characters
-    labels = fields.get("labels")
-    pairs = labels.items() if isinstance(labels, dict) else labels if isinstance(labels, list) else ()
     return {
-        "id": hashing.document_id(source.name, "" if key is None else str(key), hashing.content_digest(text if is_text else "").hex()),
+        "id": hashing.document_id(source.name, "" if key is None else str(key), hashing.content_digest(str(text) if is_text else "").hex()),
         "text": text if is_text else None,
-        "url": _text(told["url"]),
-        "title": _text(told["title"]),
-        "date": _date(told["date"]),
-        "license": _text(fields.get("license")),
-        "labels": [(str(pair[0]), str(pair[1])) for pair in pairs if isinstance(pair, (tuple, list)) and len(pair) == 2] or None,
+        "url": _text(fields.get(source.url_field)),
+        "title": _text(fields.get(source.title_field)),
+        "date": _date(fields.get(source.date_field)),
+        "language": _text(fields.get(source.language_field)),
+        "license": _text(fields.get(source.license_field)),
+        "labels": _labels(fields, source.label_fields) or None,
         "source": source.name,
         "collection": source.collection or None,
         "origin": {"input": file.input, "file": file.file, "offset": offset, "record_id": None if key is None else str(key)},
         "fault": fault or (None if is_text else (NO_TEXT, None, None)),
     }
+
+
+def _labels(fields: dict[str, Any], mapped: dict[str, str]) -> list[tuple[str, str]]:
+    """What the record's own ``labels`` say, and what its columns are mapped to; an empty column is no label."""
+    labels = fields.get("labels")
+    pairs = labels.items() if isinstance(labels, dict) else labels if isinstance(labels, list) else ()
+    own = {str(pair[0]): str(pair[1]) for pair in pairs if isinstance(pair, (tuple, list)) and len(pair) == 2}
+    values = {label: fields.get(column) for label, column in mapped.items()}
+    found = {**own, **{label: str(value) for label, value in values.items() if value is not None and str(value).strip()}}
+    return [(_text(label) or "", _text(value) or "") for label, value in found.items()]
 
 
 def _date(value: Any) -> datetime | None:
@@ -282,7 +293,7 @@ def _text(value: Any) -> str | None:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
 
 
-def _batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
+def table_batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
     faults = [row.pop("fault") for row in rows]
     failed = [[{"reason": fault[0].code, "step": "table", "value": fault[1], "threshold": fault[2]}] if fault else [] for fault in faults]
     return document.new_batch(**{name: [row[name] for row in rows] for name in rows[0]}, failed=failed)

@@ -21,6 +21,7 @@ SURFACE = {
     "curate": [
         "NAME", "--input", "--output", "--set", "--master", "--work", "--overwrite", "--allow", "--plan", "--list", "--show", "MORE_INPUTS",
     ],
+    "export-table": ["--url", "--query", "--key", "--parts", "--output", "--driver", "--master"],
     "refilter": ["CORPUS", "--set", "--output", "--master", "--work", "--overwrite", "--allow"],
     "report": ["CORPUS"],
     "explain": ["CORPUS", "KEY"],

@@ -1,0 +1,54 @@
+"""PDF files, alone or in a tar: their text layer, read in a child process that may die without taking the run along.
+
+PdfSource(max_pages=500).read(split, log)
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import final
+
+import pyarrow as pa
+
+from corpus.errors import EnvironmentProblem
+from corpus.extraction.extracted import NO_TEXT, TOO_LARGE
+from corpus.extraction.pdf_reasons import BROKEN, ENCRYPTED, NO_TEXT_LAYER, TOO_MANY_PAGES, UNMAPPED
+from corpus.sources.containers import is_tar
+from corpus.sources.files import read_files
+from corpus.sources.journals import inflated
+from corpus.sources.pdf_child import CRASHED, PdfChild
+from corpus.sources.source import InputFile, ReadLog, Source, Split
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class PdfSource(Source):
+    """PDFs say nothing of their licence: ``license`` is the owner's word. Limits are of one document.
+
+    A page takes 30 ms of CPU; ``max_cpu_seconds`` is for files that keep PDFium busy on purpose.
+    """
+
+    name: str = "pdf"
+    collection: str = ""
+    license: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    max_document_bytes: int = 64 * 2**20
+    max_pages: int = 2000
+    max_cpu_seconds: int = 240
+    max_memory_bytes: int = 3 * 2**30
+    batch_bytes: int = 16 * 2**20
+
+    reasons = (ENCRYPTED, NO_TEXT_LAYER, BROKEN, TOO_MANY_PAGES, UNMAPPED, CRASHED, NO_TEXT, TOO_LARGE)
+
+    def accepts(self, file: InputFile, head: bytes) -> bool:
+        content = inflated(head)
+        return b"%PDF-" in content[:1024] or is_tar(content) or file.file.lower().endswith(".pdf")
+
+    def splits(self, file: InputFile) -> list[tuple[int, int]]:
+        return [(0, max(1, file.size_bytes))]
+
+    def read(self, split: Split, log: ReadLog) -> Iterator[pa.RecordBatch]:
+        if find_spec("pypdfium2") is None:  # else every document would seem to crash its child
+            raise EnvironmentProblem("pypdfium2 is not installed", hint="pip install pypdfium2")
+        with PdfChild(self.max_pages, self.max_cpu_seconds, self.max_memory_bytes) as child:
+            yield from read_files(self, split, log, (".pdf",), lambda data, name: [child.read(data)])
