@@ -70,9 +70,13 @@ class Place:
             self.filesystem.delete_file(self.path)
 
     def files(self) -> list[fs.FileInfo]:
-        """All files below this folder, in the order of their paths."""
-        found = self.filesystem.get_file_info(fs.FileSelector(self.path, recursive=True, allow_not_found=True))
-        return sorted((info for info in found if info.type == fs.FileType.File), key=lambda info: info.path)
+        """All files below this folder, in the order of their paths. Raises InputError where a name is no UTF-8, which Arrow cannot open."""
+        try:
+            found = self.filesystem.get_file_info(fs.FileSelector(self.path, recursive=True, allow_not_found=True))
+            return sorted((info for info in found if info.type == fs.FileType.File), key=lambda info: info.path)
+        except UnicodeDecodeError as error:
+            name = error.object.decode("utf-8", "backslashreplace")
+            raise InputError("a file name is no UTF-8", where=f"{self.uri}: {name}", hint="rename it") from None
 
     @contextmanager
     def replace(self) -> Iterator[IO[bytes]]:

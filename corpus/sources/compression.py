@@ -10,7 +10,8 @@ What decodes before the damage in a member is given out before the damage is tol
 import bz2
 import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, final
 
@@ -30,6 +31,17 @@ class Broken(Exception):
 
     def __init__(self, what: str):
         self.what = what
+
+
+@contextmanager
+def panics_told() -> Iterator[None]:
+    """FastWARC panics on some damage (a dictionary whose tables are broken), with an exception that no ``except Exception`` catches."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise OSError(str(error)) from None
+        raise
 
 
 @final
@@ -167,14 +179,19 @@ class _Frame(Member):
         self.name, self.blocks, self.at = name, blocks, at
         self.end = end
         self.new = lambda: reader(_Window(blocks, at, blocks.size if end is None else end))
-        self.reader = self.new()
         self.given, self.fault = 0, ""
+        try:
+            with panics_told():
+                self.reader = self.new()
+        except (OSError, ValueError):
+            raise Broken(f"{name}:corrupt") from None
 
     def more(self) -> bytes:
         if self.fault:
             raise Broken(self.fault)
         try:
-            decoded = bytes(self.reader.read(_DECODED))
+            with panics_told():
+                decoded = bytes(self.reader.read(_DECODED))
         except (OSError, ValueError):
             self.fault = f"{self.name}:{'corrupt' if self.end is not None else 'truncated'}"
             return self._until_damage()
@@ -186,13 +203,14 @@ class _Frame(Member):
         return decoded
 
     def _until_damage(self) -> bytes:
-        reader, decoded = self.new(), bytearray()
+        decoded = bytearray()
         try:
-            left = self.given
-            while left and (passed := reader.read(min(left, _DECODED))):
-                left -= len(passed)
-            while byte := reader.read(1):
-                decoded += byte
+            with panics_told():
+                reader, left = self.new(), self.given
+                while left and (passed := reader.read(min(left, _DECODED))):
+                    left -= len(passed)
+                while byte := reader.read(1):
+                    decoded += byte
         except (OSError, ValueError):
             pass
         return bytes(decoded)
@@ -254,10 +272,12 @@ def zstd_dictionary(blocks: Blocks) -> bytes:
     if head[:4] != _ZSTD_DICTIONARY or size > _MAX_DICTIONARY:
         return b""
     content = blocks.read(8, size)
-    if not content.startswith(ZSTD.magic):
-        return content
     try:
-        return bytes(ZstdReader(io.BytesIO(content)).read(_MAX_DICTIONARY))
+        with panics_told():
+            if content.startswith(ZSTD.magic):
+                content = bytes(ZstdReader(io.BytesIO(content)).read(_MAX_DICTIONARY))
+            ZstdReader(io.BytesIO(b""), dictionary=content)  # whether it is one
+            return content
     except (OSError, ValueError):
         return b""
 

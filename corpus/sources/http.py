@@ -9,6 +9,8 @@ from typing import Any
 
 from fastwarc.stream_io import BrotliReader, ZstdReader
 
+from corpus.sources.compression import panics_told
+
 _READERS: dict[str, Any] = {"br": BrotliReader, "zstd": ZstdReader}
 
 
@@ -74,7 +76,8 @@ def _decompress(body: bytes, encoding: str, limit: int) -> bytes:
     if not body:
         return body
     try:
-        decoded = _READERS[encoding](io.BytesIO(body)).read(limit + 1)
+        with panics_told():
+            decoded = _READERS[encoding](io.BytesIO(body)).read(limit + 1)
     except (OSError, ValueError) as error:
         raise BadEncoding(encoding) from error
     if len(decoded) > limit:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpus.engine import curate
+from corpus.errors import InputError
 from corpus.fused import DOCUMENTS, LEDGER, SplitOutcome, run_split
 from corpus.recipe import load
 from corpus.sources.listing import examine, find, number_inputs
@@ -98,6 +99,13 @@ def test_odd_file_names(tmp_path: Path) -> None:
     examined = number_inputs([examine(file, EXTRACT.sources) for file in find([str(tmp_path / "odd")])])
     assert sorted(entry.file.file.encode() for entry in examined) == sorted(ODD_NAMES)
     assert {entry.source for entry in examined} == {0}
+
+
+def test_a_name_that_is_no_utf8_is_one_line(tmp_path: Path) -> None:
+    with open(os.path.join(os.fsencode(tmp_path), b"bad\xff.warc.gz"), "wb") as out:
+        out.write(warc(ten())[0])
+    with pytest.raises(InputError, match=r"a file name is no UTF-8: .*bad\\xff.warc.gz \(rename it\)"):
+        find([str(tmp_path)])
 
 
 def test_all_the_damage_in_one_folder(spark: Any, tmp_path: Path) -> None:

@@ -100,6 +100,8 @@ def test_bytes_removed_and_put_in(tmp_path_factory: pytest.TempPathFactory, name
     if not any(told in name for told in ("one", "cut", "bz2", "wacz", "dictionary")):
         starts = [row["origin"]["offset"] for row in good]
         before = [row["url"] for row, end in zip(good, [*starts[1:], len(content)], strict=True) if end <= place]
+        if name in ("arc", "arc 2"):
+            before = before[:-1]  # a record of plain ARC has no end mark of its own: only the next line shows that its length is right
         assert [url for url in whole(rows) if url in before] == before
     assert all(damage.offset >= 0 for damage in log.damages)
 
@@ -138,6 +140,8 @@ def test_a_dictionary_that_is_damaged(tmp_path: Path) -> None:
     rows, log = read(on_disk(tmp_path, "b.warc.zst", content[:8] + bytes(300) + content[308:]))
     assert rows == []
     assert sum(damage.lost_bytes for damage in log.damages) > 700
+    for at in range(8, 140, 7):  # its tables: FastWARC's reader panics on some of these
+        read(on_disk(tmp_path, "c.warc.zst", content[:at] + b"\xff\x00\xfe" + content[at + 3 :]))
 
 
 def test_what_an_arc_says(tmp_path: Path) -> None:
