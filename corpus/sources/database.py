@@ -18,6 +18,7 @@ from typing import Any, final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
@@ -147,8 +148,10 @@ def _run(action: Callable[[], Any], query: Query) -> Any:
     """What the database or its driver refuses, in one line and without its password."""
     try:
         return action()
-    except PySparkException as error:
+    except (PySparkException, Py4JError) as error:
         text = str(error)
+        if "gristmill-user-error:" in text:  # a task's own word, such as a full disk: told by raising_user_errors
+            raise
         if "ClassNotFoundException" in text or "No suitable driver" in text:
             raise EnvironmentProblem(
                 "Spark has no JDBC driver for this database", where=_without_secrets(query.url), hint="name its .jar with --driver"

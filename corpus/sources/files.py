@@ -32,7 +32,7 @@ def read_files(
         with split.file.place.open() as stream:
             for entry in entries(stream, split.file, Wanted(endings, source.max_document_bytes), log):
                 fault = Extracted(fault=entry.fault, value=entry.size, threshold=source.max_document_bytes)
-                content = digest(entry.data or entry.name.encode("utf-8", "replace"))
+                content = digest(entry.data) if entry.data else f"{split.file.sha256}:{entry.offset}"
                 for number, told in enumerate([fault] if entry.fault else reader(entry.data, entry.name)):
                     yield extracted_row(source, split.file, entry.offset + number, entry.name, f"{content}:{number}", told, log)
 

@@ -69,7 +69,10 @@ class MailSource(Source):
                 for offset, data, length in _messages(stream, split, self.max_document_bytes):
                     log.read_bytes += length
                     if length > self.max_document_bytes:
-                        told, content = Extracted(fault=TOO_LARGE, value=length, threshold=self.max_document_bytes), f"{offset}:{length}"
+                        told, content = (
+                            Extracted(fault=TOO_LARGE, value=length, threshold=self.max_document_bytes),
+                            f"{split.file.sha256}:{offset}",
+                        )
                     else:
                         told, content = read_message(data), digest(data)
                     yield extracted_row(self, split.file, offset, "", content, told, log)

@@ -3,7 +3,7 @@
 import io
 import tarfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -176,13 +176,21 @@ def test_the_guilty_document_is_counted_and_the_next_one_read() -> None:
     assert told[0].text == told[-1].text != ""
 
 
+@pytest.fixture(scope="module")
+def child() -> Iterator[PdfChild]:
+    with PdfChild(100, max_cpu_seconds=60, max_memory_bytes=3 * 2**30) as made_once:
+        yield made_once
+
+
 @given(st.data())
-def test_damaged_bytes_never_raise(data: st.DataObject) -> None:
+def test_damaged_bytes_cost_a_document(child: PdfChild, data: st.DataObject) -> None:
+    """In the child, as sources read: whatever PDFium makes of them, an answer comes."""
     whole = made(two_columns)
     at = data.draw(st.integers(0, len(whole) - 1))
     junk = data.draw(st.binary(min_size=1, max_size=12))
-    pdf.read_pdf(whole[:at] + junk + whole[at + len(junk) :], 100)
-    pdf.read_pdf(whole[:at], 100)
+    for damaged in (whole[:at] + junk + whole[at + len(junk) :], whole[:at]):
+        told = child.read(damaged)
+        assert told.text or told.fault
 
 
 @given(
