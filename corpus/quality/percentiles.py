@@ -115,7 +115,7 @@ def select(measured: DataFrame, sought: dict[tuple[str, str], int], few: int = _
 
     Each pass counts the rows that share the digits found so far by their next digit, and finds the digit of the row that is sought.
     """
-    open_ends = [(group, name, rank, ()) for (group, name), rank in sorted(sought.items())]
+    open_ends: list[tuple[str, str, int, tuple[int, ...]]] = [(group, name, rank, ()) for (group, name), rank in sorted(sought.items())]
     largest = few + 1 if open_ends else 0
     for place in range(3 + _ID_DIGITS):
         if largest <= few:
