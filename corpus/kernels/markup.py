@@ -47,6 +47,7 @@ from corpus.kernels.page_layout import (
     S_OUT,
     S_OVER,
     S_PRE,
+    S_SCRIPTLESS,
     S_TEMPLATE,
     SPAN,
     START,
@@ -63,8 +64,8 @@ MAX_DEPTH = 512  # what stands deeper belongs to the element at this depth
 _A, _BR, _BODY, _HEAD, _HTML, _TITLE, _META, _LINK, _TIME, _SCRIPT = (
     NUMBERS[name] for name in ("a", "br", "body", "head", "html", "title", "meta", "link", "time", "script")
 )
-_PRE, _LISTING, _B, _STRONG, _HR, _TEMPLATE, _PLAINTEXT = (
-    NUMBERS[name] for name in ("pre", "listing", "b", "strong", "hr", "template", "plaintext")
+_PRE, _LISTING, _B, _STRONG, _HR, _TEMPLATE, _PLAINTEXT, _NOSCRIPT = (
+    NUMBERS[name] for name in ("pre", "listing", "b", "strong", "hr", "template", "plaintext", "noscript")
 )
 _FNV = np.uint64(0xCBF29CE484222325)
 _PRIME = np.uint64(0x100000001B3)
@@ -92,9 +93,21 @@ class Page:
 def scan(html: bytes) -> Page:
     """UTF-8 bytes of a page -> what is in it. Never raises; bytes that are no UTF-8 come out as they are."""
     data = np.frombuffer(html, np.uint8)
+    page = _read(data, False)
+    if len(page.blocks) < _EMPTY and b"<noscript" in html:
+        scriptless = _read(data, True)
+        return scriptless if len(scriptless.text) >= _FULL else page
+    return page
+
+
+_EMPTY, _FULL = 3, 1000  # blocks and bytes: a page that is empty without scripts, and full for who has none, as Discourse's forums are
+
+
+def _read(data: np.ndarray, scriptless: bool) -> Page:
     keys, codes = reference_table()
     text, nodes, blocks, marks = _room(len(data), count(data, LESS))
     stack, spans, state = np.zeros(MAX_DEPTH + 1, np.int64), np.zeros((SPANS, 2), np.int64), np.zeros(STATE, np.int64)
+    state[S_SCRIPTLESS] = scriptless
     _scan(data, whole_words(data), keys, codes, text, nodes, blocks, marks, stack, spans, state)
     used = [state[which] for which in (S_OUT, S_NODES, S_BLOCKS, S_MARKS)]
     return Page(data, *(array[:rows].copy() for array, rows in zip((text, nodes, blocks, marks), used, strict=True)))
@@ -229,7 +242,7 @@ def _push(nodes, stack, state, tag, spans, hidden):  # type: ignore[no-untyped-d
         nodes[row, SPAN + 2 * which], nodes[row, SPAN + 2 * which + 1] = spans[which, 0], spans[which, 1]
     state[S_NODES] = row + 1
     stack[state[S_DEPTH]] = row
-    if FLAGS[tag] & HIDES and state[S_HIDE_AT] < 0:
+    if FLAGS[tag] & HIDES and state[S_HIDE_AT] < 0 and not (tag == _NOSCRIPT and state[S_SCRIPTLESS]):
         state[S_HIDE_AT] = state[S_DEPTH]
     state[S_DEPTH] += 1
     if FLAGS[tag] & BLOCK:

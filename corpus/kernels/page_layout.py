@@ -19,4 +19,5 @@ MARKS_KEPT = np.array([1, 500, 500, 3, 3, 1, 5])  # of each kind; pages with mor
 # State of the walk, by index, so that small kernels can share it.
 S_OUT, S_BLOCKS, S_PENDING, S_UNITS, S_LINK_UNITS, S_LINKS, S_BOLD, S_BREAKS, S_START, S_INLINE = range(10)
 S_DEPTH, S_NODES, S_HIDE_AT, S_PRE, S_IN_A, S_IN_B, S_BOX, S_OVER, S_MARKS, S_LINE, S_TEMPLATE, S_KINDS = range(10, 22)
-STATE = S_KINDS + len(MARKS_KEPT)
+S_SCRIPTLESS = S_KINDS + len(MARKS_KEPT)  # what stands in noscript is read
+STATE = S_SCRIPTLESS + 1

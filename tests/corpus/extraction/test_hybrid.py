@@ -82,6 +82,17 @@ def test_hidden_text() -> None:
     assert "Hidden three" not in article(paragraphs(hidden))
 
 
+def test_a_page_for_who_has_no_scripts() -> None:
+    """Discourse shows its posts by a script, and to others in noscript; a word to them alone is no text, nor is a second copy."""
+    posts = "".join(f'<div class="post"><p>{each}</p></div>' * 3 for each in PROSE)
+    empty = "<html><head><title>x</title></head><body><div id=app></div><noscript>%s</noscript></body></html>"
+    told = main_text(scan((empty % f"<main>{posts}</main>").encode()), load_model())
+    assert all(each in told for each in PROSE)
+    assert whole_text(scan((empty % "<p>Please enable JavaScript.</p>").encode())) == ""
+    full = f"<body><main>{posts}</main><noscript>{posts}</noscript></body>"
+    assert whole_text(scan(full.encode())).count(PROSE[0]) == 3
+
+
 def test_no_text_stands_twice() -> None:
     told = article(paragraphs("<blockquote><p>She never wrote of it again, and nobody asked her to.</p></blockquote>"))
     for each in (*PROSE, "She never wrote of it again"):
