@@ -7,19 +7,15 @@ DCLM (arXiv 2406.11794) keeps what such a model puts into the top 10 % of probab
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, final
+from typing import final
 
-import fasttext
 import pyarrow as pa
 
 from corpus.errors import AssetError
+from corpus.language.model import load
 from corpus.step import Filter, Reason, Rule
-from corpus.storage import locate
 
 LOW_QUALITY = Reason("classifier:low_quality", "the classifier gives the text a low probability of being good")
-
-_MAGIC = (793712314).to_bytes(4, "little")  # fastText's files begin with it; on anything else the library may abort the process
 
 
 @final
@@ -60,20 +56,3 @@ def probabilities(texts: Sequence[str | None], model: str, label: str, max_chara
         found = classifier.f.predict(text[:max_characters].replace("\n", " ") + "\n", -1, 0.0, "strict")
         scores.append(round(min(1.0, next((score for score, name in found if name == full), 0.0)), 4))
     return pa.array(scores, pa.float64())
-
-
-@lru_cache(maxsize=4)
-def load(path: str) -> Any:
-    """A fastText model. Raises AssetError for a file that is none."""
-    place = locate(path)
-    try:
-        with place.open() as stream:
-            magic = stream.read(4)
-    except OSError as error:
-        raise AssetError("cannot read the model", where=path, hint=error.strerror or str(error)) from error
-    if magic != _MAGIC:
-        raise AssetError("this is no fastText model", where=path, hint="train one with `gristmill train-classifier`")
-    try:
-        return fasttext.load_model(place.path)
-    except (ValueError, RuntimeError, MemoryError) as error:
-        raise AssetError("the fastText model is damaged", where=path, hint="train it again") from error

@@ -25,6 +25,7 @@ TOO_HIGH = Reason("percentile:too_high", "of the documents it is compared with, 
 
 _FEW = 100_000  # rows that one task may put in order by comparing them: 10 MB
 _ID_DIGITS = 2  # of equal values, 8 hex digits of the id: 4e9 buckets
+End = tuple[str, str, int, tuple[int, ...]]  # group, name, rank among the rows whose first digits are these
 _THRESHOLDS = "group string, documents long, kept long, low double, low_id string, high double, high_id string"
 
 
@@ -115,7 +116,7 @@ def select(measured: DataFrame, sought: dict[tuple[str, str], int], few: int = _
 
     Each pass counts the rows that share the digits found so far by their next digit, and finds the digit of the row that is sought.
     """
-    open_ends: list[tuple[str, str, int, tuple[int, ...]]] = [(group, name, rank, ()) for (group, name), rank in sorted(sought.items())]
+    open_ends: list[End] = [(group, name, rank, ()) for (group, name), rank in sorted(sought.items())]
     largest = few + 1 if open_ends else 0
     for place in range(3 + _ID_DIGITS):
         if largest <= few:
@@ -134,7 +135,7 @@ def select(measured: DataFrame, sought: dict[tuple[str, str], int], few: int = _
     return {(row["of"], row["name"]): (row["measure"], row["id"]) for row in rows}
 
 
-def _candidates(measured: DataFrame, open_ends: list[tuple[str, str, int, tuple[int, ...]]], depth: int) -> DataFrame:
+def _candidates(measured: DataFrame, open_ends: list[End], depth: int) -> DataFrame:
     """The rows whose first ``depth`` digits are those found, with (of, name, rank) of what is sought."""
     ends = measured.sparkSession.createDataFrame(open_ends, "of string, name string, rank long, found array<long>")
     same = F.col("group") == F.col("of")
