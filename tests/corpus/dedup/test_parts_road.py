@@ -49,9 +49,8 @@ def pages() -> dict[str, str]:
     return made
 
 
-def write(path: Path, given: dict[str, str], reverse: bool = False) -> str:
-    lines = [json.dumps({"id": name, "text": text}) + "\n" for name, text in given.items()]
-    path.write_text("".join(reversed(lines) if reverse else lines))
+def write(path: Path, given: dict[str, str]) -> str:
+    path.write_text("".join(json.dumps({"id": name, "text": text}) + "\n" for name, text in given.items()))
     return str(path)
 
 
@@ -96,10 +95,15 @@ def test_texts_are_cut_counted_and_told(spark: SparkSession, tmp_path: Path) -> 
     assert given["little"] in [each["text"] for each in rejected]
     with pytest.raises(RecipeError, match="has cut the texts that the corpus holds.*dedup_lines"):
         Change.of(str(tmp_path / "one"), ["dedup_lines.min_words=10"])
+
+
+def test_partitions_decide_nothing(spark: SparkSession, tmp_path: Path) -> None:
+    inputs = [write(tmp_path / "in.jsonl", pages())]
+    curate(from_data(RECIPE), inputs, str(tmp_path / "one"), spark=spark)
     before = spark.conf.get("spark.sql.shuffle.partitions")
     spark.conf.set("spark.sql.shuffle.partitions", "7")
     try:
-        curate(from_data(RECIPE), [write(tmp_path / "in.jsonl", given)], str(tmp_path / "two"), spark=spark)
+        curate(from_data(RECIPE), inputs, str(tmp_path / "two"), spark=spark)
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", before)
     assert content(tmp_path / "one") == content(tmp_path / "two")
