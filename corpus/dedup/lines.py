@@ -19,11 +19,14 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from corpus.dedup.repeats import MOST_SOURCES, TOO_LITTLE, CutRule, cut_repeats, findings, keys_of
+from corpus.dedup.repeats import MOST_SOURCES, CutRule, cut_repeats, findings, keys_of
 from corpus.kernels.pieces import LINE, PARAGRAPH, SENTENCE, Pieces, pieces
 from corpus.kernels.runs import Runs, runs
-from corpus.step import CorpusStep, Workspace, step_name
+from corpus.step import CorpusStep, Reason, Workspace, step_name
 
+LITTLE = Reason(
+    "dedup:little_beside_shared_lines", "fewer words than the limit would be left without the lines that stand in other documents too"
+)
 _UNITS = {"line": LINE, "paragraph": PARAGRAPH, "sentence": SENTENCE}
 
 
@@ -49,7 +52,7 @@ class DedupLines(CorpusStep):
     min_words: int = 50
     sources: tuple[str, ...] = ()
 
-    reasons = (TOO_LITTLE,)
+    reasons = (LITTLE,)
     fills = ("cuts",)
 
     def __post_init__(self) -> None:
@@ -74,6 +77,7 @@ class DedupLines(CorpusStep):
     def _rule(self) -> CutRule:
         return CutRule(
             step=step_name(type(self)),
+            reason=LITTLE,
             documents=max(2, self.max_documents + 1),
             all_copies=self.keep == "none",
             within=self.max_documents == 0,

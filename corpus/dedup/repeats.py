@@ -4,9 +4,9 @@
 
 A key is 128 bits of what a run says. Of all keys only those that stand in several documents leave the count; a document that has one
 is read once more, and says which of its bytes go. Which document keeps a run is decided by :func:`rank`, never by the order of files.
-As every run that is cut still stands in a document of lower rank, or before in its own, every word of the corpus outlives the cutting
-once, unless its last place is in a document that is rejected as too short. No task holds more than a batch of texts and their keys;
-the driver holds nothing.
+As every run that is cut still stands in a document of lower rank, or before in its own, everything that is said outlives the cutting
+once (where runs go from all documents it does not, of course), unless its last place is in a document that is rejected as too short.
+No task holds more than a batch of texts with their keys; the driver holds nothing.
 
     documents = cut_repeats(documents, keys, apart, rule, workspace)
 """
@@ -27,8 +27,6 @@ from corpus.kernels.words import words
 from corpus.step import Reason, Workspace
 from corpus.tasks import guarded
 
-TOO_LITTLE = Reason("dedup:too_little_left", "fewer words than the limit would be left without what stands in other documents too")
-
 MOST_SOURCES = 100  # that :func:`rank` has bits for, and more than anybody names
 Apart = Callable[[pa.Array], tuple[Pieces, Runs, np.ndarray]]  # texts -> their pieces, runs of them, and pieces of a run by row
 ORIGIN = "id string, origin struct<input: int, file: string, offset: bigint, record_id: string>"
@@ -40,10 +38,12 @@ _CUT = "id string, spans array<int>, places bigint, characters_cut bigint, chara
 @dataclass(frozen=True, kw_only=True)
 class CutRule:
     """Runs that stand in at least ``documents`` documents go but for their first place, or, ``all_copies``, everywhere; ``within``: so
-    do the later ones of a single document. Documents that have fewer than ``min_words`` words after that are rejected by ``step``.
+    do the later ones of a single document. Documents that have fewer than ``min_words`` words after that are rejected by ``step``, for
+    ``reason``.
     """
 
     step: str
+    reason: Reason
     documents: int = 2
     all_copies: bool = False
     within: bool = True
@@ -175,7 +175,7 @@ def _decided(documents: DataFrame, cut: DataFrame, rule: CutRule) -> DataFrame:
     changed = {
         "cuts": F.when(stays, F.concat(F.coalesce("cuts", F.array().cast(documents.schema["cuts"].dataType)), entry)),
         "characters": F.when(stays, F.col("left")),
-        "outcome": F.when(is_short, TOO_LITTLE.code),
+        "outcome": F.when(is_short, rule.reason.code),
         "step": F.when(is_short, rule.step),
         "value": F.when(is_short, F.col("words").cast("double")),
         "threshold": F.when(is_short, F.lit(float(rule.min_words))),

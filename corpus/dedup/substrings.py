@@ -19,13 +19,17 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from corpus.dedup.repeats import KEYS, MOST_SOURCES, ORIGIN, TOO_LITTLE, CutRule, cut_repeats, findings, key_rows, live
+from corpus.dedup.repeats import KEYS, MOST_SOURCES, ORIGIN, CutRule, cut_repeats, findings, key_rows, live
 from corpus.kernels.characters import WITHOUT_SPACES
 from corpus.kernels.pieces import Pieces, word_pieces
 from corpus.kernels.runs import Runs, near, prints, runs
 from corpus.kernels.words import dominant_scripts
-from corpus.step import CorpusStep, Workspace, step_name
+from corpus.step import CorpusStep, Reason, Workspace, step_name
 from corpus.tasks import guarded
+
+LITTLE = Reason(
+    "dedup:little_beside_shared_passages", "fewer words than the limit would be left without the passages that stand elsewhere too"
+)
 
 
 @final
@@ -48,7 +52,7 @@ class DedupSubstrings(CorpusStep):
     min_words: int = 50
     sources: tuple[str, ...] = ()
 
-    reasons = (TOO_LITTLE,)
+    reasons = (LITTLE,)
     fills = ("cuts",)
 
     def __post_init__(self) -> None:
@@ -81,7 +85,7 @@ class DedupSubstrings(CorpusStep):
         return np.where(by_character, self.character_length, self.length)
 
     def _rule(self) -> CutRule:
-        return CutRule(step=step_name(type(self)), min_words=self.min_words)
+        return CutRule(step=step_name(type(self)), reason=LITTLE, min_words=self.min_words)
 
     def _winnow(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

@@ -21,6 +21,7 @@ from corpus.kernels.words import words
 
 LINE, PARAGRAPH, SENTENCE = range(3)
 _NEWLINE, _ZERO, _BLANK = 10, 48, 32
+_NON_JOINER, _JOINER = 0x200C, 0x200D  # of the class of marks, but some pages put them on lines of their own
 _ENDS, _CLOSERS = ".!?…", "\"'”’)]»"  # one of these, closing marks, then white space: a sentence ends
 _CLOSED = "。！？；｡．։؟۔।॥።፧။"  # these end one wherever they stand
 
@@ -145,7 +146,7 @@ def _piece(data, at, end, classes, lowered, ends, closed, closers, unit):  # typ
         stop, newlines = after, 0
         if unit == SENTENCE:
             ended = 2 if closed[code] else 1 if ends[code] and ended < 2 else ended if closers[code] or ends[code] else 0
-        if kind != PUNCTUATION and kind != OTHER:
+        if kind != PUNCTUATION and kind != OTHER and code != _NON_JOINER and code != _JOINER:
             if is_blank:
                 first, second = _with(first, second, _BLANK)
                 is_blank = False

@@ -27,8 +27,9 @@ from corpus.dedup.audit import wilson
 from corpus.dedup.lines import DedupLines
 from corpus.dedup.repeats import _Cut, key_rows
 from corpus.dedup.substrings import DedupSubstrings
+from corpus.kernels.characters import WITHOUT_SPACES
 from corpus.kernels.pieces import without
-from corpus.kernels.words import words
+from corpus.kernels.words import dominant_scripts, words
 from tests.benchmarks.dedup import _run
 from tests.benchmarks.pages import texts
 from tests.benchmarks.sides import peer as peer_python
@@ -51,7 +52,9 @@ def main() -> None:
         Path(target).write_text(json.dumps(_ours(name, _read(Path(lines)))))
         return
     BUILD.mkdir(parents=True, exist_ok=True)
-    planted = plant(ds.dataset(texts(), format="parquet").to_table(columns=["text"])["text"].to_pylist(), asked.copies)
+    column = ds.dataset(texts(), format="parquet").to_table(columns=["text"])["text"].combine_chunks()
+    spaced = pc.invert(pc.is_in(dominant_scripts(column), pa.array(WITHOUT_SPACES)))  # elsewhere 100 characters are what 50 words are
+    planted = plant(column.filter(spaced).to_pylist(), asked.copies)
     lines = BUILD / "in.jsonl"
     lines.write_text("".join(json.dumps({"id": name, "text": text}) + "\n" for name, text in planted.items()))
     megabytes = sum(len(text.encode()) for text in planted.values()) / 1e6

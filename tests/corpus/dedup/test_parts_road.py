@@ -24,10 +24,9 @@ FOOTER = "Share on X, or print this page!"
 RECIPE: dict[str, Any] = {
     "name": "parts",
     "sources": ["jsonl"],
-    "steps": ["segment_words", "text_digest", "min_hash_signature"],
+    "steps": ["segment_words", "text_digest"],
     "corpus": [
         "exact_duplicates",
-        {"near_duplicates": {"audit": 0}},
         {"dedup_lines": {"keep": "none", "max_documents": 3, "min_words": 20}},
         {"dedup_substrings": {"length": 20, "min_words": 20}},
         "split_by_cluster",
@@ -50,9 +49,8 @@ def pages() -> dict[str, str]:
     return made
 
 
-def write(path: Path, given: dict[str, str], reverse: bool = False) -> str:
-    lines = [json.dumps({"id": name, "text": text}) + "\n" for name, text in given.items()]
-    path.write_text("".join(reversed(lines) if reverse else lines))
+def write(path: Path, given: dict[str, str]) -> str:
+    path.write_text("".join(json.dumps({"id": name, "text": text}) + "\n" for name, text in given.items()))
     return str(path)
 
 
@@ -62,9 +60,14 @@ def test_texts_are_cut_counted_and_told(spark: SparkSession, tmp_path: Path) -> 
     assert_accounted(tmp_path / "one")
     kept = {each["origin"]["record_id"]: each for each in documents(tmp_path / "one")}
     outcomes = {each["origin"]["record_id"]: each for each in ledger(tmp_path / "one")}
-    assert outcomes["copy"]["outcome"] in ("dedup:exact", "kept")
+    assert {outcomes["copy"]["outcome"], outcomes["page-1"]["outcome"]} == {"dedup:exact", "kept"}
     little = outcomes["little"]
-    assert (little["outcome"], little["step"], little["value"], little["threshold"]) == ("dedup:too_little_left", "dedup_lines", 7.0, 20.0)
+    assert (little["outcome"], little["step"], little["value"], little["threshold"]) == (
+        "dedup:little_beside_shared_lines",
+        "dedup_lines",
+        7.0,
+        20.0,
+    )
     passage = " ".join(words(99, 24))
     assert sum(passage in each["text"].lower() for each in kept.values()) == 1
     for name, each in kept.items():
@@ -83,17 +86,24 @@ def test_texts_are_cut_counted_and_told(spark: SparkSession, tmp_path: Path) -> 
     assert gone == sum(len(given[name]) - len(each["text"]) for name, each in kept.items())
     assert report["kept"]["characters"] == sum(len(each["text"]) for each in kept.values())
     identity = next(each["id"] for each in kept.values() if len(each["cuts"]) == 2)
+    page = (tmp_path / "one" / "report.html").read_text()
+    assert "<code>dedup_lines</code> cut" in page
     told = "\n".join(explain(Place(str(tmp_path / "one")), identity).to_lines())
     assert "in 1 places by dedup_lines" in told
     assert "in 1 places by dedup_substrings" in told
     rejected = pa.dataset.dataset(tmp_path / "one" / "rejected").to_table().to_pylist()
     assert given["little"] in [each["text"] for each in rejected]
     with pytest.raises(RecipeError, match="has cut the texts that the corpus holds.*dedup_lines"):
-        Change.of(str(tmp_path / "one"), ["near_duplicates.threshold=0.8"])
+        Change.of(str(tmp_path / "one"), ["dedup_lines.min_words=10"])
+
+
+def test_partitions_decide_nothing(spark: SparkSession, tmp_path: Path) -> None:
+    inputs = [write(tmp_path / "in.jsonl", pages())]
+    curate(from_data(RECIPE), inputs, str(tmp_path / "one"), spark=spark)
     before = spark.conf.get("spark.sql.shuffle.partitions")
     spark.conf.set("spark.sql.shuffle.partitions", "7")
     try:
-        curate(from_data(RECIPE), [write(tmp_path / "in.jsonl", given)], str(tmp_path / "two"), spark=spark)
+        curate(from_data(RECIPE), inputs, str(tmp_path / "two"), spark=spark)
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", before)
     assert content(tmp_path / "one") == content(tmp_path / "two")
