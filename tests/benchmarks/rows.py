@@ -43,7 +43,7 @@ def row(
         "peer": None if peer is None else float(peer),
         "ratio": None if ratio is None else float(ratio),
         "interval": None if interval is None else [float(value) for value in interval],
-        "quality": quality,
+        "quality": {key: value for key, value in quality.items() if value == value},  # no NaN: JSON knows none
     }
 
 

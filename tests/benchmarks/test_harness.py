@@ -81,7 +81,7 @@ def test_rows_of_a_benchmark_replace_its_last_ones(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(run, "TARGET", target)
     run.record("web", [row("web", "the road", "documents/s", 1.0), row("web.cpu", "the road", "s", 2.0)], "make bench BENCH=web")
     run.record("pii", [row("pii.f1.card.presidio", "cards", "F1", 1.0, peer_name="presidio", peer=0.5, ratio=2.0)], "make bench BENCH=pii")
-    run.record("web", [row("web", "the road", "documents/s", 3.0, kept=7)], "make bench BENCH=web")
+    run.record("web", [row("web", "the road", "documents/s", 3.0, kept=7, precision=math.nan)], "make bench BENCH=web")
     written = json.loads(target.read_text())
     assert [(each["name"], each["ours"]) for each in written] == [("pii.f1.card.presidio", 1.0), ("web", 3.0)]
     keys = {"name", "what", "unit", "ours", "peer", "peer_name", "peer_version", "ratio", "interval", "command", "device", "cores", "date"}
