@@ -1,6 +1,6 @@
-"""Lines and passages that stand in several documents: what is found and what it costs, beside text-dedup's cc_net; build/bench-parts.json.
+"""Lines and passages that stand in several documents: what is found and what it costs, beside text-dedup's cc_net.
 
-    python -m tests.benchmarks.parts --copies 3 --rounds 3
+    python -m tests.benchmarks.run parts
 
 The texts are real pages, three times, each time with other lines planted at places of their own: a site's footer in a third of the
 pages, and passages of 40 to 120 words of other pages in the middle of one in two. What goes is compared with plain Python over strings
@@ -8,14 +8,12 @@ pages, and passages of 40 to 120 words of other pages in the middle of one in tw
 (tests hold the road to the same reference); text-dedup has no passages but by a suffix array in Rust. Each run is a process of its own.
 """
 
-import argparse
 import json
-import statistics
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -30,41 +28,28 @@ from corpus.dedup.substrings import DedupSubstrings
 from corpus.kernels.characters import WITHOUT_SPACES
 from corpus.kernels.pieces import without
 from corpus.kernels.words import dominant_scripts, words
-from tests.benchmarks.dedup import _run
 from tests.benchmarks.pages import texts
-from tests.benchmarks.sides import peer as peer_python
-from tests.conftest import REPOSITORY
+from tests.benchmarks.rows import Row, compared, row
+from tests.benchmarks.sides import BUILD, Cost, interleaved, ours, peers, spent
 from tests.corpus.dedup import plain_repeats
 
-BUILD = REPOSITORY / "build" / "bench-parts"
+FOLDER = BUILD / "parts"
+COPIES = 3
+CC_NET = "text-dedup"
 STEPS = {"lines": DedupLines(min_words=1), "passages": DedupSubstrings(min_words=1)}
 _BATCH = 512
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--copies", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--side", nargs=3, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.side:
-        name, lines, target = asked.side
-        Path(target).write_text(json.dumps(_ours(name, _read(Path(lines)))))
-        return
-    BUILD.mkdir(parents=True, exist_ok=True)
+def measure(rounds: int) -> list[Row]:
+    FOLDER.mkdir(parents=True, exist_ok=True)
     column = ds.dataset(texts(), format="parquet").to_table(columns=["text"])["text"].combine_chunks()
     spaced = pc.invert(pc.is_in(dominant_scripts(column), pa.array(WITHOUT_SPACES)))  # elsewhere 100 characters are what 50 words are
-    planted = plant(column.filter(spaced).to_pylist(), asked.copies)
-    lines = BUILD / "in.jsonl"
+    planted = plant(column.filter(spaced).to_pylist(), COPIES)
+    lines = FOLDER / "in.jsonl"
     lines.write_text("".join(json.dumps({"id": name, "text": text}) + "\n" for name, text in planted.items()))
     megabytes = sum(len(text.encode()) for text in planted.values()) / 1e6
-    rows = [row for name in STEPS for row in _accuracy(name, planted)]
-    rows += _costs(lines, megabytes, asked.rounds)
-    target = REPOSITORY / "build" / "bench-parts.json"
-    target.write_text(json.dumps(rows, indent=2) + "\n")
-    for row in rows:
-        print(json.dumps(row))
-    print(f"{len(planted)} documents, {megabytes:.1f} MB -> {target}")
+    rows = [each for name in STEPS for each in _accuracy(name, planted)]
+    return rows + _costs(lines, megabytes, rounds)
 
 
 def plant(pages: Sequence[str], copies: int) -> dict[str, str]:
@@ -161,7 +146,7 @@ def _accuracy(name: str, planted: dict[str, str]) -> list[dict[str, Any]]:
         right, expected, went = right + (should & did).total(), expected + should.total(), went + did.total()
     told = {"recall": (right, expected), "precision": (right, went)}
     return [
-        {"name": f"{name}: {what}", "ours": hits / max(1, trials), "hits": hits, "trials": trials, "interval": wilson(hits, max(1, trials))}
+        row(f"parts.{name}.{what}", f"{name} against plain Python", what, hits / max(1, trials), interval=wilson(hits, max(1, trials)))
         for what, (hits, trials) in told.items()
     ]
 
@@ -176,26 +161,37 @@ def _words(text: str) -> list[str]:
     return [utf8[start:end].decode() for start, end in zip(spans[::2], spans[1::2], strict=True)]
 
 
-def _costs(lines: Path, megabytes: float, rounds: int) -> list[dict[str, Any]]:
-    """CPU seconds of whole processes, interleaved, less those of a process that reads two documents: the start, and what it imports."""
-    empty = BUILD / "empty.jsonl"
+def _costs(lines: Path, megabytes: float, rounds: int) -> list[Row]:
+    """CPU of whole processes, less that of a process that reads two documents: the start, and what it imports."""
+    empty = FOLDER / "empty.jsonl"
     empty.write_text("".join(line for line in lines.read_text().splitlines(keepends=True)[:2]))
-    commands = {name: [sys.executable, "-m", "tests.benchmarks.parts", "--side", name, "{}", str(BUILD / name)] for name in STEPS}
-    cc_net = ["--path", "json", "--data_files", "{}", "--split", "train", "--column", "text", "--output", str(BUILD / "out")]
-    commands["text-dedup's cc_net"] = [
-        str(peer_python("text_dedup")), "-m", "text_dedup.ccnet", *cc_net, "--cache_dir", str(BUILD / "cache"), "--num_proc", "1",
-    ]  # fmt: skip
-    spent: dict[str, list[float]] = {side: [] for side in commands}
-    for _ in range(rounds):
-        for side, command in commands.items():
-            whole, start = (_run([part.format(str(path)) for part in command])["CPU seconds"] for path in (lines, empty))
-            spent[side].append((whole - start) / megabytes)
-            print(f"{time.strftime('%H:%M')} {side}: {whole:.1f} s, of which the start {start:.1f}", flush=True)
-    return [
-        {"name": f"{side}: CPU seconds a MB of text", "ours": statistics.median(values), "interval": [min(values), max(values)]}
-        for side, values in spent.items()
+    commands = {name: ours("tests.benchmarks.parts", "--side", name, "{}", FOLDER / name) for name in STEPS}
+    for python in peers("text_dedup").values():
+        told = ["--path", "json", "--data_files", "{}", "--split", "train", "--column", "text", "--output", FOLDER / "out"]
+        commands[CC_NET] = [python, "-m", "text_dedup.ccnet", *told, "--cache_dir", FOLDER / "cache", "--num_proc", "1"]
+
+    def cost(command: list[object]) -> Cost:
+        whole, start = (spent([str(part).format(path) for part in command]) for path in (lines, empty))
+        return Cost(whole.seconds - start.seconds, whole.cpu_seconds - start.cpu_seconds, whole.peak_bytes, whole.told)
+
+    sides = {side: (lambda command=command: cost(command)) for side, command in commands.items()}
+    costs = interleaved(sides, rounds)  # type: ignore[arg-type]
+    rows = [
+        row(
+            f"parts.{name}.rate",
+            f"{name} that stand elsewhere are cut",
+            "MB/s of CPU",
+            megabytes / median(each.cpu_seconds for each in costs[name]),
+        )
+        for name in STEPS
     ]
+    if CC_NET in costs:
+        pair = {"lines": costs["lines"], CC_NET: costs[CC_NET]}
+        what = "lines that stand elsewhere are cut"
+        rows[0] = compared("parts.lines.rate", what, "MB/s of CPU", pair, lambda each: each.cpu_seconds, amount=megabytes)
+    return rows
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # one side: NAME LINES TARGET
+    _, name, given, target = sys.argv[1:]
+    Path(target).write_text(json.dumps(_ours(name, _read(Path(given)))))
