@@ -26,67 +26,11 @@ import pydantic
 import yaml
 
 from corpus import document
+from corpus.built_in import BUILT_IN
 from corpus.errors import RecipeError
 from corpus.sources.source import Source
 from corpus.step import CorpusStep, DocumentStep, Rule, signal_types, step_name
 
-# Every built-in by its name in a recipe. A line here is all that a new step of ours needs; a step of the user's needs none.
-BUILT_IN: dict[str, str] = {
-    "warc": "corpus.sources.warc:WarcSource",
-    "jsonl": "corpus.sources.tables:JsonlSource",
-    "parquet": "corpus.sources.tables:ParquetSource",
-    "journals": "corpus.sources.journals:JournalsSource",
-    "opinions": "corpus.sources.journals:OpinionsSource",
-    "pdf": "corpus.sources.pdf:PdfSource",
-    "office": "corpus.sources.office:OfficeSource",
-    "mail": "corpus.sources.mail:MailSource",
-    "csv": "corpus.sources.delimited:CsvSource",
-    "text_files": "corpus.sources.text_files:TextFilesSource",
-    "chat": "corpus.sources.text_files:ChatSource",
-    "wikipedia": "corpus.sources.wikipedia:WikipediaSource",
-    "arxiv": "corpus.sources.arxiv:ArxivSource",
-    "github": "corpus.sources.github:GithubSource",
-    "code_parquet": "corpus.sources.github:CodeParquetSource",
-    "books": "corpus.sources.books:BooksSource",
-    "leave_out": "corpus.urls.tombstones:LeaveOut",
-    "block_urls": "corpus.urls.blocklist:BlockUrls",
-    "extract_html": "corpus.extraction.html:ExtractHtml",
-    "read_rights": "corpus.rights:ReadRights",
-    "require_labels": "corpus.rights:RequireLabels",
-    "normalize_unicode": "corpus.normalize.unicode:NormalizeUnicode",
-    "normalize_whitespace": "corpus.normalize.whitespace:NormalizeWhitespace",
-    "identify_language": "corpus.language.identify:IdentifyLanguage",
-    "segment_words": "corpus.language.words:SegmentWords",
-    "gopher_quality": "corpus.quality.gopher:GopherQuality",
-    "gopher_repetition": "corpus.quality.repetition:GopherRepetition",
-    "c4_lines": "corpus.quality.c4:C4Lines",
-    "c4_paragraph": "corpus.quality.c4:C4Paragraph",
-    "fineweb_quality": "corpus.quality.fineweb:FinewebQuality",
-    "refinedweb_lines": "corpus.quality.refinedweb:RefinedwebLines",
-    "curator_quality": "corpus.quality.curator:CuratorQuality",
-    "roots_quality": "corpus.quality.roots:RootsQuality",
-    "code_kind": "corpus.quality.code:CodeKind",
-    "code_quality": "corpus.quality.code:CodeQuality",
-    "perplexity": "corpus.quality.perplexity:Perplexity",
-    "quality_classifier": "corpus.quality.classifier:QualityClassifier",
-    "toxic_words": "corpus.toxicity.wordlist:ToxicWords",
-    "toxicity_classifier": "corpus.toxicity.classifier:ToxicityClassifier",
-    "toxic_sentences": "corpus.toxicity.classifier:ToxicSentences",
-    "decontaminate": "corpus.decontamination:Decontaminate",
-    "redact_pii": "corpus.pii.policy:RedactPii",
-    "text_digest": "corpus.dedup.signature:TextDigest",
-    "min_hash_signature": "corpus.dedup.signature:MinHashSignature",
-    "url_duplicates": "corpus.dedup.urls:UrlDuplicates",
-    "exact_duplicates": "corpus.dedup.exact:ExactDuplicates",
-    "near_duplicates": "corpus.dedup.minhash:NearDuplicates",
-    "dedup_lines": "corpus.dedup.lines:DedupLines",
-    "dedup_substrings": "corpus.dedup.substrings:DedupSubstrings",
-    "cap_hosts": "corpus.urls.hosts:CapHosts",
-    "site_rights": "corpus.urls.site_rights:SiteRights",
-    "keep_percentiles": "corpus.quality.percentiles:KeepPercentiles",
-    "split_by_cluster": "corpus.splits:SplitByCluster",
-    "mix": "corpus.mixing:Mix",
-}
 _BUILT_IN_PACKAGE = "corpus"
 RECIPES = "corpus.resources.recipes"
 

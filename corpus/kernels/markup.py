@@ -56,7 +56,7 @@ from corpus.kernels.page_layout import (
 )
 from corpus.kernels.seek import LESS, MORE, count, find, whole_words
 from corpus.kernels.stack import close_implied, end_tag
-from corpus.kernels.tags import BLOCK, CUSTOM, FLAGS, HIDES, IN_HEAD, NUMBERS, RAW, TAG_KEYS, TAG_NUMBERS, VOID
+from corpus.kernels.tags import BLOCK, FLAGS, HIDES, IN_HEAD, NUMBERS, RAW, VOID, tag_name
 from corpus.kernels.visible_text import flush, line_break, read_text
 
 MAX_DEPTH = 512  # what stands deeper belongs to the element at this depth
@@ -67,9 +67,6 @@ _A, _BR, _BODY, _HEAD, _HTML, _TITLE, _META, _LINK, _TIME, _SCRIPT = (
 _PRE, _LISTING, _B, _STRONG, _HR, _TEMPLATE, _PLAINTEXT, _NOSCRIPT = (
     NUMBERS[name] for name in ("pre", "listing", "b", "strong", "hr", "template", "plaintext", "noscript")
 )
-_FNV = np.uint64(0xCBF29CE484222325)
-_PRIME = np.uint64(0x100000001B3)
-_SLOT_MASK = np.uint64(len(TAG_KEYS) - 1)
 _JSON = np.frombuffer(b"application/ld+json", np.uint8)
 _LICENSE = np.frombuffer(b"license", np.uint8)
 
@@ -128,28 +125,6 @@ def _room(size: int, tags: int) -> tuple[np.ndarray, ...]:
     if roomy:
         _kept.room = room
     return room
-
-
-@lean_kernel
-def tag_name(data, at, end):  # type: ignore[no-untyped-def]
-    """(number of the tag whose name begins at ``at``, where the name ends)."""
-    value = _FNV
-    hyphen = False
-    while at < end:
-        byte = data[at]
-        if byte <= 32 or byte == 47 or byte == 62:
-            break
-        if 65 <= byte <= 90:
-            byte |= 32
-        hyphen |= byte == 45
-        value = (value ^ np.uint64(byte)) * _PRIME
-        at += 1
-    slot = value & _SLOT_MASK
-    while TAG_KEYS[slot] != 0 and TAG_KEYS[slot] != value:
-        slot = (slot + np.uint64(1)) & _SLOT_MASK
-    if TAG_KEYS[slot] != 0:
-        return TAG_NUMBERS[slot], at
-    return CUSTOM if hyphen else 0, at
 
 
 @lean_kernel

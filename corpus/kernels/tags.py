@@ -5,6 +5,7 @@ NUMBERS["td"], FLAGS[NUMBERS["td"]] & BLOCK
 
 import numpy as np
 
+from corpus.kernels.compiled import lean_kernel
 from corpus.kernels.entities import name_hash
 
 BLOCK = 1  # begins and ends a block of text
@@ -50,3 +51,29 @@ for _name, _number in NUMBERS.items():
 
 # Attributes that are read, by number.
 ATTRIBUTES = ("class", "id", "role", "itemprop", "data-testid", "style", "hidden", "aria-hidden", "rel", "type", "href", "datetime")
+
+_FNV = np.uint64(0xCBF29CE484222325)
+_PRIME = np.uint64(0x100000001B3)
+_SLOT_MASK = np.uint64(len(TAG_KEYS) - 1)
+
+
+@lean_kernel
+def tag_name(data, at, end):  # type: ignore[no-untyped-def]
+    """(number of the tag whose name begins at ``at``, where the name ends)."""
+    value = _FNV
+    hyphen = False
+    while at < end:
+        byte = data[at]
+        if byte <= 32 or byte == 47 or byte == 62:
+            break
+        if 65 <= byte <= 90:
+            byte |= 32
+        hyphen |= byte == 45
+        value = (value ^ np.uint64(byte)) * _PRIME
+        at += 1
+    slot = value & _SLOT_MASK
+    while TAG_KEYS[slot] != 0 and TAG_KEYS[slot] != value:
+        slot = (slot + np.uint64(1)) & _SLOT_MASK
+    if TAG_KEYS[slot] != 0:
+        return TAG_NUMBERS[slot], at
+    return CUSTOM if hyphen else 0, at

@@ -120,7 +120,7 @@ def _lines(text: str) -> Iterator[tuple[str, str]]:
     """(key in lower case, value) of the lines that mean something; others stand between them as if they were not there."""
     for line in re.split(r"\r\n?|\n", text[:MAX_CHARACTERS].removeprefix("\ufeff")):
         key, colon, value = line[:_MAX_LINE].partition("#")[0].partition(":")
-        name = key.strip().lower()
+        name = key.strip(" \t\ufeff").lower()  # files that were put together have a byte order mark in the middle
         if colon and name in ("user-agent", "allow", "disallow", *_USAGE):
             yield name, value.strip().replace("\t", " ")
 

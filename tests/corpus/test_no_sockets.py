@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from corpus.built_in import BUILT_IN
 from corpus.fused import run_split
-from corpus.recipe import BUILT_IN, Recipe, from_data, load
+from corpus.recipe import Recipe, from_data, load
 from corpus.sources.source import Split
 from corpus.step import DocumentStep
 from corpus.storage import Place

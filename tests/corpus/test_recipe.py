@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from corpus.built_in import BUILT_IN
 from corpus.errors import RecipeError
-from corpus.recipe import BUILT_IN, built_in_recipes, from_data, load
+from corpus.recipe import built_in_recipes, from_data, load
 from corpus.sources.source import Source
 from corpus.step import step_name
 

@@ -147,7 +147,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
     rows, _ = read(path, PdfSource(max_pages=3))
     found = dict(zip(files, outcomes(rows), strict=True))
     assert found == {
-        "a": "", "b": "pdf:encrypted", "c": "pdf:no_text_layer", "d": "pdf:broken", "e": "pdf:broken", "f": "pdf:too_many_pages",
+        "a": "ok", "b": "pdf:encrypted", "c": "pdf:no_text_layer", "d": "pdf:broken", "e": "pdf:broken", "f": "pdf:too_many_pages",
     }  # fmt: skip
 
 

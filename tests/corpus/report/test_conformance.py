@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from corpus.recipe import BUILT_IN
+from corpus.built_in import BUILT_IN
 from corpus.report.conformance import PUBLISHED, Line, conformance, source, variants
 from corpus.sources.listing import find
 from corpus.step import step_name

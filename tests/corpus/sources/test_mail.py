@@ -74,7 +74,7 @@ def test_twenty_messages_as_files_mbox_and_maildir(tmp_path: Path) -> None:
     assert len(threads) == 1  # those with references to the first, and the first
     assert "example.com" not in str([row["origin"] for row in rows])
     files = sorted((tmp_path / "maildir" / "new").iterdir())
-    found = [read(path, MailSource(), f"new/{path.name}")[0][0] for path in files]
+    found = [read(path, MailSource(), name=f"new/{path.name}")[0][0] for path in files]
     assert MailSource().accepts(input_file(files[0], name=f"maildir/new/{files[0].name}"), files[0].read_bytes())
     assert {row["title"]: row["text"] for row in found} == expected
 
