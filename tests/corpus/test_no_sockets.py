@@ -29,7 +29,7 @@ from tests.corpus.sources.reading import input_file
 from tests.golden import ten, warc
 
 PROSE = "It was the best of times, and it was the worst of times, the age of wisdom with http://a.example/x.dtd to be seen there."
-NEEDS_FILES = {"quality_classifier", "toxicity_classifier", "toxic_sentences", "decontaminate"}  # a model or a set of the user's
+NEEDS_FILES = {"quality_classifier", "perplexity", "toxicity_classifier", "toxic_sentences", "decontaminate", "leave_out"}  # of the user
 
 
 @pytest.fixture
