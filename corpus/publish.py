@@ -127,7 +127,7 @@ def write_shards(content: Content) -> Written:
         )
     folder = content.work.place / "kept"
     paths = [(folder / f"{shard.file}.json").uri for shard in shards[DOCUMENTS] if shard.rows]
-    return Written(shards, outcomes, merged_metrics(content.work.spark, content.recipe, paths))
+    return Written(shards, outcomes, merged_metrics(content.work.spark, content.recipe, paths, folder / "merged"))
 
 
 def finish(content: Content, written: Written, run: dict[str, Any]) -> dict[str, Any]:

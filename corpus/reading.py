@@ -102,7 +102,7 @@ def read_splits(spark: SparkSession, recipe: Recipe, examined: Sequence[Examined
         done.update(_run(spark, recipe, pending, folder))
         pending = dict(found for chain in chains if (found := _misread(chain, splits, done)))
         splits.update(pending)
-    metrics = merged_metrics(spark, recipe, [(folder / key / METRICS).uri for key in sorted(done)])
+    metrics = merged_metrics(spark, recipe, [(folder / key / METRICS).uri for key in sorted(done)], folder / "merged")
     return Reading(recipe, folder, examined, [done[key] for key in sorted(done)], metrics)
 
 
@@ -149,17 +149,22 @@ def finished_splits(folder: Place) -> dict[str, SplitOutcome]:
     return {key: outcome for key, outcome in done.items() if outcome.files.items() <= sizes[key].items()}
 
 
-def merged_metrics(spark: SparkSession, recipe: Recipe, paths: Sequence[str]) -> Metrics:
-    """Added up in tasks, _MERGED_AT_ONCE files each; the driver adds what is left."""
+def merged_metrics(spark: SparkSession, recipe: Recipe, paths: Sequence[str], room: Place) -> Metrics:
+    """Added up in tasks, _MERGED_AT_ONCE files at a time into one below ``room``, until so few are left that the driver adds them: of a
+    crawl of 90 TB there are 670,000, and a file is up to 1.2 MB.
+    """
     signals = signal_types(recipe.steps)
 
     def one(text: str) -> str:
-        return json.dumps(merge_metrics(iter(json.loads(text)), signals).to_json())
+        target, group = json.loads(text)
+        merged = merge_metrics(iter(group), signals)
+        Place(target).write_bytes(json.dumps(merged.to_json(), sort_keys=True).encode())
+        return str(target)
 
-    total = Metrics(signals)
-    if len(paths) <= _MERGED_AT_ONCE:
-        return merge_metrics(iter(paths), signals)
-    groups = [json.dumps(paths[at : at + _MERGED_AT_ONCE]) for at in range(0, len(paths), _MERGED_AT_ONCE)]
-    for row in in_tasks(spark, groups, [TASK_BYTES] * len(groups), one):
-        total.merge(Metrics.from_json(json.loads(row), signals))
-    return total
+    left, rounds = list(paths), 0
+    while len(left) > _MERGED_AT_ONCE:
+        groups = [left[at : at + _MERGED_AT_ONCE] for at in range(0, len(left), _MERGED_AT_ONCE)]
+        (room / f"metrics-{rounds}").make_folder()
+        items = [json.dumps([(room / f"metrics-{rounds}" / f"{number:06d}.json").uri, group]) for number, group in enumerate(groups)]
+        left, rounds = sorted(in_tasks(spark, items, [TASK_BYTES] * len(items), one)), rounds + 1
+    return merge_metrics(iter(left), signals)

@@ -148,7 +148,7 @@ def _read(spark: SparkSession, change: Change, examined: Sequence[Examined], fol
     for row in in_tasks(spark, pending, [max(1, sizes[key][1]["bytes"]) for key in pending], one):
         key, outcome = json.loads(row)
         done[key] = SplitOutcome.from_json(outcome)
-    metrics = merged_metrics(spark, recipe, [(folder / key / METRICS).uri for key in sorted(done)])
+    metrics = merged_metrics(spark, recipe, [(folder / key / METRICS).uri for key in sorted(done)], folder / "merged")
     reading = Reading(recipe, folder, examined, [*(done[key] for key in sorted(done)), _inherited(change.parent)], metrics)
     if reading.documents != change.parent["read"]:
         what = f"the corpus is not whole: its shards hold {reading.documents:,} of the {change.parent['read']:,} documents read"
