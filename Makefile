@@ -45,7 +45,7 @@ test-long: install ## the tests that take their minutes
 fuzz: install ## the property tests with new random examples for MINUTES (10)
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(PYTEST_ARGS)
 
-chaos: install ## break runs in a dozen ways and compare the bytes with those of a run that nobody broke (under 20 minutes)
+chaos: install ## break runs in seventeen ways and compare the bytes with those of a run that nobody broke (under 20 minutes)
 	@$(BIN)/python -m tests.chaos $(CHAOS)
 
 soak: install ## real archives in a loop for MINUTES (30): memory and file handles must not grow; build/soak.png
