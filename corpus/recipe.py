@@ -296,7 +296,10 @@ def _part_to_data(part: Any) -> dict[str, Any]:
     kind = type(part)
     path = f"{kind.__module__}:{kind.__qualname__}"
     name = next((name for name, built_in in BUILT_IN.items() if built_in == path), path)
-    return {name: _plain(dataclasses.asdict(part))}
+    data = _plain(dataclasses.asdict(part))
+    if isinstance(part, DocumentStep) and not part.sources:
+        data.pop("sources", None)  # twenty times "all" would say nothing
+    return {name: data}
 
 
 def _plain(value: Any) -> Any:
@@ -323,10 +326,8 @@ def _check_order(recipe: Recipe) -> None:
         if step.rewrites_text:
             available -= set(document.STALE_WITH_TEXT)
         available |= set(step.adds) | {document.SIGNAL + name for name in step.signals}
+    _check_limits(recipe)
     names = [name for step in recipe.steps for name in step.signals]
-    twice = sorted({name for name in names if names.count(name) > 1 and not _is_remeasured(name)})
-    if twice:
-        raise RecipeError(f"two steps measure {twice[0]!r}", where="steps", hint="leave one of them out")
     cutter = ""
     for at, set_step in enumerate(recipe.corpus):
         if cutter and set_step.reads:
@@ -349,6 +350,24 @@ def _check_order(recipe: Recipe) -> None:
                 raise RecipeError(f"reads the signal {name!r} as a number, and it is {kinds[name]}", where=where)
     if not names:  # Parquet has no struct without fields
         raise RecipeError("no step of the recipe measures anything", where="steps", hint="add segment_words, which counts words")
+
+
+def _check_limits(recipe: Recipe) -> None:
+    """Steps that are limited to sources name those of the recipe; two that measure under one name share none."""
+    known = [source.name for source in recipe.sources if hasattr(source, "name")]
+    measured: dict[str, list[tuple[str, ...]]] = {}
+    for at, step in enumerate(recipe.steps):
+        where = f"steps[{at}] {step_name(type(step))}"
+        for name in step.sources:
+            if name not in known:
+                raise RecipeError(f"no source of the recipe is called {name!r}", where=f"{where}.sources", hint=_nearest(name, known))
+        if step.sources and step.adds:
+            raise RecipeError(f"it adds {step.adds[0]!r} for later steps, and cannot be limited to sources", where=f"{where}.sources")
+        for name in step.signals:
+            others = measured.setdefault(name, [])
+            if not _is_remeasured(name) and any(not step.sources or not other or set(step.sources) & set(other) for other in others):
+                raise RecipeError(f"two steps measure {name!r}", where="steps", hint="leave one of them out, or give each its own sources")
+            others.append(step.sources)
 
 
 def _is_remeasured(name: str) -> bool:

@@ -179,7 +179,7 @@ def _moved(old: Recipe, new: Recipe) -> Iterator[Moved]:
 def _changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(step, field) of the settings that differ."""
     ((name, old),) = was.items()
-    return [(name, field) for field, value in now[name].items() if old[field] != value]
+    return [(name, field) for field in {**old, **now[name]} if old.get(field) != now[name].get(field)]
 
 
 def _moved_by(old: DocumentStep, new: DocumentStep, at: int, field: str) -> Iterator[Moved]:

@@ -75,12 +75,18 @@ class Rule:
         return pc.fill_null(compared, False).to_numpy(zero_copy_only=False)
 
 
+@dataclass(frozen=True, kw_only=True)
 class DocumentStep(ABC):
     """Looks at one document at a time. Subclasses are frozen, keyword-only dataclasses whose fields are their settings.
+
+    ``sources``: names of the sources whose documents the step sees; all, where it is empty. To the documents of others the measured
+    values are null. A step that adds columns, which later steps may read, cannot be limited.
 
     ``reads`` and ``adds`` are names of batch columns beyond those of ``document.WORKING`` and the text; a recipe is refused
     where a step reads what no earlier one adds. ``signals`` are the measured values (name -> Arrow type), kept on the document.
     """
+
+    sources: tuple[str, ...] = ()
 
     reads: ClassVar[tuple[str, ...]] = ()
     adds: ClassVar[tuple[str, ...]] = ()
@@ -234,8 +240,16 @@ class FusedPass:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __call__(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-        """One batch of a source in; every row comes out once, in one of the batches, with all columns of ``document.WORKING``."""
+        """One batch in; every row comes out once, in one of the batches, with all columns of ``document.WORKING``."""
+        sources = batch["source"].fill_null("")
+        names = sources.unique().to_pylist() if any(step.sources for step in self.steps) else [""]
+        if len(names) > 1:  # sources themselves make no such batches
+            for name in names:
+                yield from self(batch.filter(pc.equal(sources, name)))
+            return
         for step in self.steps:
+            if step.sources and names[0] not in step.sources:
+                continue
             aside = rejected(batch)
             if self.keep_rejected:  # then only what has no text to measure leaves early
                 missing = pc.is_null(batch["text"]).to_numpy(zero_copy_only=False)

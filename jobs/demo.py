@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 from corpus import engine, recipe
 from corpus.demo.crawl import crawl_demo
 from corpus.demo.examples import labelled_examples
+from corpus.demo.shelf import write_shelf
 from corpus.quality.training import read_examples, train_classifier
 from corpus.report.page import link_training
 from corpus.session import session
@@ -40,13 +41,14 @@ _HELD_OUT = 0.02  # for validation, and as much for the test: of 4,500 documents
 @click.option("--pages", type=click.IntRange(min=1), help="At most this many documentation pages.")
 @click.option("--steps", type=click.IntRange(min=1), help="Of training; default: the preset's.")
 def command(output: Path, pages: int | None, steps: int | None) -> None:
-    """Crawl two local sites, make a corpus of them with the recipe `web`, and train and evaluate a model on it."""
+    """Crawl two local sites, make one corpus of them and of files of other kinds, and train and evaluate a model on it."""
     seconds: dict[str, float] = {}
     where = f"two sites that this machine serves to itself -> {output / 'crawl'}"
     with _stage(seconds, "crawl", where), console.counting("crawling") as progress:
         click.echo(str(crawl_demo(output / "crawl", pages=pages, progress=progress)))
+        click.echo(str(write_shelf(output / "shelf")))
     spark = session("gristmill demo", brief=True)
-    with _stage(seconds, "curate", f"the recipe web, from WARCs to Parquet -> {output / 'corpus'}"):
+    with _stage(seconds, "curate", f"the recipe all_sources: WARCs, wiki, books, code and mail to Parquet -> {output / 'corpus'}"):
         curated = _curate(output, spark)
         console.show_result(curated)
     evaluation = _train(output, spark, steps, seconds)
@@ -59,12 +61,12 @@ def _curate(output: Path, spark: SparkSession) -> engine.Result:
     examples = output / "labelled.jsonl"
     examples.write_text("".join(json.dumps({"label": label, "text": text}) + "\n" for label, text in labelled_examples()), encoding="utf-8")
     click.echo(f"a classifier of prose against spam and menus: {train_classifier(read_examples([examples]), output / 'quality.bin')}")
-    plan = recipe.load("web", overrides=[f"split_by_cluster.{name}={_HELD_OUT}" for name in ("validation", "test")]).to_data()
+    plan = recipe.load("all_sources", overrides=[f"split_by_cluster.{name}={_HELD_OUT}" for name in ("validation", "test")]).to_data()
     at = next(number for number, step in enumerate(plan["steps"]) if "redact_pii" in step)
     plan["steps"].insert(at, {"quality_classifier": {"model": str(output / "quality.bin"), "min_score": 0.0}})  # measures, rejects nothing
     made = recipe.from_data(plan, where="the demo's recipe")
     with console.Progress(spark) as observer:
-        return engine.curate(made, [str(output / "crawl")], str(output / "corpus"), spark=spark, observer=observer)
+        return engine.curate(made, [str(output / "crawl"), str(output / "shelf")], str(output / "corpus"), spark=spark, observer=observer)
 
 
 def _train(output: Path, spark: SparkSession, steps: int | None, seconds: dict[str, float]) -> dict[str, Any]:

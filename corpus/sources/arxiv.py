@@ -22,6 +22,7 @@ from corpus.errors import AssetError
 from corpus.extraction.papers import read_paper
 from corpus.rights import license_of
 from corpus.sources.archives import Bounds, Member, Seekable, TarReader, gunzip, inflated, is_tar, members, safe_path
+from corpus.sources.contents import ARTICLES, CODE, OPINIONS, shown_kind
 from corpus.sources.framing import GZIP_MAGIC
 from corpus.sources.rows import Fault, batches, row
 from corpus.sources.source import InputFile, ReadLog, Source, Split
@@ -68,7 +69,13 @@ class ArxivSource(Source):
         """By an arXiv number in its name or in that of the first paper in it."""
         if is_tar(head):
             return "arxiv" in file.file.lower() or bool(_ID.search(head[:100].split(b"\0")[0].decode("utf-8", "replace")))
-        return bool(_ID.search(file.file.rpartition("/")[2])) and head.startswith((GZIP_MAGIC, b"%PDF-"))
+        if not _ID.search(file.file.rpartition("/")[2]):
+            return False
+        content = inflated(head) if head.startswith(GZIP_MAGIC) else b""
+        if is_tar(content):
+            return shown_kind(head) not in (ARTICLES, OPINIONS, CODE)
+        is_another = content.startswith((b"{", b"[", b"<?xml", b"<mediawiki", b"WARC/"))  # a table or a dump with a number in its name
+        return head.startswith((GZIP_MAGIC, b"%PDF-")) and not is_another
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
         size = max(1, file.size_bytes)

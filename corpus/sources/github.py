@@ -19,6 +19,7 @@ from corpus.errors import InputError
 from corpus.extraction.code import may_be_code, source_text
 from corpus.extraction.licenses import LICENSE_FILE, canonical, header, identify
 from corpus.sources.archives import Bounds, Member, inflated, is_tar, is_zip, members, safe_path
+from corpus.sources.contents import CODE, shown_kind
 from corpus.sources.framing import GZIP_MAGIC
 from corpus.sources.rows import Fault, batches, row
 from corpus.sources.source import InputFile, ReadLog, Source, Split
@@ -54,8 +55,8 @@ class GithubSource(Source):
         name = file.file.lower()
         if name.endswith(_ARCHIVES):
             if is_zip(head):
-                return not any(mark in head for mark in _NOT_CODE_IN_ZIP)
-            return is_tar(head) or (head.startswith(GZIP_MAGIC) and is_tar(inflated(head, 512)))
+                return not any(mark in head for mark in _NOT_CODE_IN_ZIP) and shown_kind(head) in (CODE, "")
+            return (is_tar(head) or (head.startswith(GZIP_MAGIC) and is_tar(inflated(head, 512)))) and shown_kind(head) in (CODE, "")
         return may_be_code(file.file) and ("." in name.rpartition("/")[2] or head.startswith(b"#!"))
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:

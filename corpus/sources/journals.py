@@ -17,6 +17,7 @@ from corpus.extraction.extracted import BROKEN, ENCRYPTED, NO_TEXT, TOO_LARGE
 from corpus.extraction.jats import read_articles
 from corpus.extraction.opinions import read_opinion
 from corpus.sources.containers import ZIP_MAGIC, is_tar
+from corpus.sources.contents import ARTICLES, OPINION_KEYS, OPINIONS, shown_kind
 from corpus.sources.files import read_files
 from corpus.sources.framing import GZIP_MAGIC
 from corpus.sources.source import InputFile, ReadLog, Source, Split
@@ -41,9 +42,12 @@ class JournalsSource(Source):
     def accepts(self, file: InputFile, head: bytes) -> bool:
         name = file.file.lower()
         content = inflated(head)
-        if content.startswith(ZIP_MAGIC):
-            return name.endswith(".zip")
-        return is_tar(content) or name.endswith(".nxml") or (b"<article" in content or b"<pmc-articleset" in content)
+        if is_tar(content) or content.startswith(ZIP_MAGIC):
+            return (is_tar(content) or name.endswith(".zip")) and shown_kind(head) in (ARTICLES, "")
+        is_xml = content.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and not name.endswith(
+            (".html", ".htm", ".xhtml")
+        )  # HTML has <article> too
+        return name.endswith(".nxml") or (is_xml and (b"<article" in content or b"<pmc-articleset" in content))
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
         return [(0, max(1, file.size_bytes))]
@@ -69,12 +73,11 @@ class OpinionsSource(Source):
     def accepts(self, file: InputFile, head: bytes) -> bool:
         content = inflated(head)
         name = file.file.lower().removesuffix(".gz")
-        if content.startswith(ZIP_MAGIC):
-            return name.endswith(".zip")
-        if is_tar(content):
-            return True
+        if is_tar(content) or content.startswith(ZIP_MAGIC):
+            return (is_tar(content) or name.endswith(".zip")) and shown_kind(head) == OPINIONS
         start = content.lstrip(b"\xef\xbb\xbf \r\n\t")[:1]
-        return b"<casebody" in content or (name.endswith((".json", ".jsonl", ".ndjson")) and start in (b"{", b"["))
+        is_json = name.endswith((".json", ".jsonl", ".ndjson")) and start in (b"{", b"[")
+        return is_json and bool(OPINION_KEYS.search(content)) or (start == b"<" and b"<casebody" in content)
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
         return [(0, max(1, file.size_bytes))]

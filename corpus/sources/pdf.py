@@ -14,6 +14,7 @@ from corpus.errors import EnvironmentProblem
 from corpus.extraction.extracted import NO_TEXT, TOO_LARGE
 from corpus.extraction.pdf_reasons import BROKEN, ENCRYPTED, NO_TEXT_LAYER, TOO_MANY_PAGES, UNMAPPED
 from corpus.sources.containers import is_tar
+from corpus.sources.contents import PDFS, shown_kind
 from corpus.sources.files import read_files
 from corpus.sources.journals import inflated
 from corpus.sources.pdf_child import CRASHED, PdfChild
@@ -41,8 +42,11 @@ class PdfSource(Source):
     reasons = (ENCRYPTED, NO_TEXT_LAYER, BROKEN, TOO_MANY_PAGES, UNMAPPED, CRASHED, NO_TEXT, TOO_LARGE)
 
     def accepts(self, file: InputFile, head: bytes) -> bool:
-        content = inflated(head)
-        return b"%PDF-" in content[:1024] or is_tar(content) or file.file.lower().endswith(".pdf")
+        content, name = inflated(head), file.file.lower()
+        if is_tar(content):  # arXiv's archives of sources hold the papers that came as PDF
+            return "arxiv_src" not in name and (shown_kind(head) == PDFS or "pdf" in name)
+        begins = content.startswith(b"%PDF-") or (b"%PDF-" in content[:1024] and b"\0" in content)  # a text may speak of PDF
+        return begins or name.endswith(".pdf")
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
         return [(0, max(1, file.size_bytes))]

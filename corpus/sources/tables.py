@@ -70,7 +70,9 @@ class JsonlSource(Source):
             return False
         name = file.file.lower()
         is_named = any(ending in name for ending in (".jsonl", ".ndjson", ".json"))
-        return is_named and head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{")
+        first, newline, _ = head.lstrip(b"\xef\xbb\xbf \r\n\t").partition(b"\n")
+        is_lines = ".jsonl" in name or ".ndjson" in name or not newline or first.rstrip().endswith(b"}")  # else one object over many lines
+        return is_named and first.startswith(b"{") and is_lines
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
         if file.file.lower().endswith((".gz", ".zst", ".zstd")):

@@ -47,7 +47,8 @@ class TextFilesSource(Source):
 
     def accepts(self, file: InputFile, head: bytes) -> bool:
         name = file.file.lower()
-        return name.endswith(_TEXTS) or (name.endswith(_PAGES) and not head.startswith(b"WARC/"))
+        is_text = name.endswith(_TEXTS) and not name.endswith("cmakelists.txt")  # code by its name
+        return is_text or (name.endswith(_PAGES) and not head.startswith(b"WARC/"))
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
         return [(0, max(1, file.size_bytes))]
