@@ -3,6 +3,7 @@
 report = build(recipe=…, rules=…, reasons=…, inputs=…, outcomes=…, read=…, kept=…, domains=…, clusters=…, facts=…, splits=…)
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,7 +55,7 @@ def build(
         "languages": _compared(read, kept, "language"),
         "scripts": _compared(read, kept, "script"),
         "charsets": _compared(read, kept, "charset_source"),
-        "sources": _compared(read, kept, "source"),
+        "sources": _sources(read, kept),
         "licenses": _compared(read, kept, "license"),
         "rights": _compared(read, kept, "rights"),
         "domains": list(domains),
@@ -105,6 +106,19 @@ def _compared(read: Metrics, kept: Metrics, name: str) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _sources(read: Metrics, kept: Metrics) -> list[dict[str, Any]]:
+    """By source, what was read and kept, and the licences of what was kept; "" where a document states none."""
+    by_source: dict[str, Counter[str]] = {}
+    for key, count in kept.counter("source_license").items():
+        source, _, license = key.rpartition("\t")
+        by_source.setdefault(source, Counter())[license] += count
+    licenses = {source: sorted(counts.items(), key=lambda each: (-each[1], each[0])) for source, counts in by_source.items()}
+    return [
+        {**row, "licenses": [{"name": name, "documents": count} for name, count in licenses.get(row["name"], [])[:_TOP]]}
+        for row in _compared(read, kept, "source")
+    ]
 
 
 def _without_rank(entry: Mapping[str, Any]) -> dict[str, Any]:

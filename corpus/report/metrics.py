@@ -108,6 +108,7 @@ class Metrics:
         self.counter("totals").update({"documents": batch.num_rows, "characters": pc.sum(lengths).as_py() or 0})
         for name in ("language", "script", "charset_source", "source", "license"):
             self._count(name, batch[name])
+        self._count("source_license", pc.binary_join_element_wise(batch["source"], pc.fill_null(batch["license"], ""), "\t"))
         self._count("rights", stated_opt_outs(batch["rights"]))
         for name, values in {LENGTH: lengths, **signals}.items():
             known = pc.drop_null(values).cast(pa.float64()).to_numpy(zero_copy_only=False)

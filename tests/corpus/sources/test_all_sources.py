@@ -205,6 +205,9 @@ def test_one_corpus_and_one_report(spark: SparkSession, folder: Path, recipe: Re
     assert set(told) == {source.name for source in recipe.sources}  # type: ignore[attr-defined]
     assert sum(row["read"] for row in told.values()) == len(rows)
     assert sum(row["kept"] for row in told.values()) == len(documents(corpus)) == Counter(row["outcome"] for row in rows)["kept"]
+    assert told["code_parquet"]["licenses"] == [{"name": "MIT", "documents": 1}]
+    assert told["web"]["licenses"] == [{"name": "", "documents": told["web"]["kept"]}]
+    assert "CC-BY-NC-4.0 <small>" in (corpus / "report.html").read_text()
     code = next(row for row in documents(corpus) if row["title"] == "wheel3.py")
     assert code["text"] == CODE + "\n# %PDF-1.4 <article> 3\n"
     assert code["signals"]["hash_ratio"] is None
