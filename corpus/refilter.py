@@ -213,10 +213,10 @@ def _refuse_ambiguous(recipe: Recipe, moved: Sequence[Moved]) -> None:
         if document.CUTS[0] in set_step.fills:
             where, hint = step_name(type(set_step)), "run `gristmill curate` again"
             raise RecipeError("it has cut the texts that the corpus holds: what it would cut now is not known", where=where, hint=hint)
-    names = [step_name(type(step)) for step in recipe.steps if step.reasons]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise RecipeError("the step stands twice: which of the two rejected a document is not stored", where=twice[0])
+    for name in sorted({step_name(type(step)) for step in recipe.steps if step.reasons}):
+        places = [at for at, step in enumerate(recipe.steps) if step_name(type(step)) == name]
+        if len(places) > 1 and not (_share_no_document(recipe, places) and not {each.at for each in moved} & set(places)):
+            raise RecipeError("the step stands twice: which of the two rejected a document is not stored", where=name)
     for at in {each.at for each in moved}:
         later = {name for step in recipe.steps[at + 1 :] for name in step.signals}
         for rule in recipe.steps[at].rules():
@@ -226,6 +226,13 @@ def _refuse_ambiguous(recipe: Recipe, moved: Sequence[Moved]) -> None:
     for at, step in enumerate(recipe.steps):
         if "text_digest" in step.adds and not (isinstance(step, TextDigest) and not any(each.rewrites_text for each in recipe.steps[at:])):
             raise RecipeError("text_digest is not stored, and cannot be told from the final text", where=step_name(type(step)))
+
+
+def _share_no_document(recipe: Recipe, places: Sequence[int]) -> bool:
+    """Each has sources of its own, and nothing stands between them: then their faults have one place on the road."""
+    sources = [source for at in places for source in recipe.steps[at].sources]
+    all_limited = all(recipe.steps[at].sources for at in places)
+    return all_limited and len(set(sources)) == len(sources) and places[-1] - places[0] == len(places) - 1
 
 
 def _refuse_unknown(change: Change) -> None:

@@ -1,6 +1,7 @@
 """Every kind of file in one folder: each is read by its own source, judged by the rules for it, and named in one report."""
 
 import gzip
+import inspect
 import io
 import json
 import random
@@ -15,13 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from corpus import document
+from corpus import document, hashing
 from corpus.demo.stories import articles, load
 from corpus.engine import curate
 from corpus.errors import RecipeError
 from corpus.fused import LEDGER, run_split
 from corpus.recipe import Recipe, from_data
 from corpus.recipe import load as load_recipe
+from corpus.refilter import Change
 from corpus.sources.listing import examine, find
 from corpus.sources.source import Split
 from corpus.step import FusedPass
@@ -124,7 +126,7 @@ def files() -> dict[str, tuple[str, bytes]]:
         "mill-2024.0101.tar.gz": ("github", tarred({"mill-1/PKG-INFO": "Name: mill\n", "mill-1/wheel2.py": CODE + "\n# 2\n"})),
         "wheel3.py": ("github", (CODE + "\n# %PDF-1.4 <article> 3\n").encode()),
         "CMakeLists.txt": ("github", b"project(mill)\nadd_library(mill wheel.c)\ninstall(TARGETS mill)\n"),
-        "stack.parquet": ("code_parquet", parquet(content=[CODE + "\n# 4\n"], path=["a.py"], repo_name=["a/b"], license=["mit"])),
+        "stack.parquet": ("code_parquet", parquet(content=[inspect.getsource(hashing)], path=["a.py"], repo_name=["a/b"], license=["mit"])),
         "texts.parquet": ("parquet", parquet(text=[next(told)])),
         "mill.epub": ("books", epub.getvalue()),
         "book.zip": ("books", epub.getvalue()),
@@ -197,7 +199,8 @@ def test_the_fused_pass_accounts_for_every_document(folder: Path, recipe: Recipe
 
 def test_one_corpus_and_one_report(spark: SparkSession, folder: Path, recipe: Recipe, tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
-    curate(recipe, [str(folder)], str(corpus), spark=spark)
+    made = load_recipe("all_sources", overrides=["split_by_cluster.test=0.2", "output.keep_rejected=true"])
+    curate(made, [str(folder)], str(corpus), spark=spark)
     assert_accounted(corpus)
     report = json.loads((corpus / "report.json").read_bytes())
     told = {row["name"]: row for row in report["sources"]}
@@ -212,6 +215,9 @@ def test_one_corpus_and_one_report(spark: SparkSession, folder: Path, recipe: Re
     assert code["text"] == CODE + "\n# %PDF-1.4 <article> 3\n"
     assert code["signals"]["hash_ratio"] is None
     assert code["signals"]["code_lines"] == 7
+    assert [each.field for each in Change.of(str(corpus), ["gopher_quality.min_words=60"]).moved] == ["min_words"]
+    with pytest.raises(RecipeError, match="no threshold of a filter"):
+        Change.of(str(corpus), ["gopher_quality.sources=[web]"])
 
 
 def test_a_step_that_sees_some_sources() -> None:
