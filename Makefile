@@ -30,7 +30,7 @@ java:
 		$(BIN)/python -c 'from corpus.session import java_problem; print(java_problem())'; exit 2; \
 	fi
 
-demo: install ## crawl two local sites, make a corpus, a tokenizer and a model of them (under 15 minutes)
+demo: install ## crawl two local sites, add a wiki, books, code and mail, make a corpus, a tokenizer and a model of them (under 15 minutes)
 	@$(BIN)/python -m jobs.demo --output $(DEMO)
 
 clean-demo: ## forget the demo, so that the next one starts over

@@ -55,6 +55,7 @@ def test_the_wheel_has_all_code_and_resources(wheel: Path) -> None:
     assert not any(name.startswith(("tests", "notebooks", "build")) for name in packed)
 
 
+@pytest.mark.long
 def test_submitted_to_a_cluster(wheel: Path, tmp_path: Path) -> None:
     """local-cluster: two executors of 1 GiB, py-files for gristmill and for a step of the user's; the same bytes as embedded."""
     shutil.copy(wheel, tmp_path / "gristmill.zip")

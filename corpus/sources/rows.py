@@ -66,7 +66,7 @@ def row(
     text = text if text and text.strip() and not fault else None
     return {
         "id": hashing.document_id(source.name, *key, content or hashing.content_digest(text or "").hex()),
-        "text": _clean(text),
+        "text": None if text is None else text.encode("utf-8", "replace").decode(),
         "url": _clean(url),
         "title": _clean(title),
         "date": date,
@@ -84,14 +84,15 @@ def row(
 def extracted_row(source: Owned, file: InputFile, offset: int, record: str, content: str, told: Extracted, log: ReadLog) -> dict[str, Any]:
     """One document. ``record``: how the file calls it; ``content``: the digest of its bytes. What was left out goes to the log."""
     log.records.update(told.counted)
-    fault = told.fault or (None if told.text.strip("\0 \t\r\n") else NO_TEXT)
+    text = _clean(told.text)
+    fault = told.fault or (None if text and text.strip() else NO_TEXT)
     return row(
         source,
         file,
         key=(told.key,),
         offset=offset,
         content=content,
-        text=told.text,
+        text=text,
         fault=(fault, told.value, told.threshold) if fault else None,
         record_id=told.key or record or None,
         url=told.url,

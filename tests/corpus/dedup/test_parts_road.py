@@ -97,6 +97,7 @@ def test_texts_are_cut_counted_and_told(spark: SparkSession, tmp_path: Path) -> 
         Change.of(str(tmp_path / "one"), ["dedup_lines.min_words=10"])
 
 
+@pytest.mark.long
 def test_partitions_decide_nothing(spark: SparkSession, tmp_path: Path) -> None:
     inputs = [write(tmp_path / "in.jsonl", pages())]
     curate(from_data(RECIPE), inputs, str(tmp_path / "one"), spark=spark)
