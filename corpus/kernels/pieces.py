@@ -15,7 +15,7 @@ import pyarrow as pa
 from corpus.kernels.characters import DIGIT, OTHER, PUNCTUATION, SPACE, tables
 from corpus.kernels.compiled import kernel
 from corpus.kernels.lines import members
-from corpus.kernels.ngrams import lower_case
+from corpus.kernels.ngrams import lower_case, mix
 from corpus.kernels.text import buffers, decode, strings
 from corpus.kernels.words import words
 
@@ -75,16 +75,6 @@ def without(text: pa.Array, spans: pa.ListArray) -> pa.Array:
     flat = spans.values.to_numpy(zero_copy_only=False).astype(np.int64) if len(spans.values) else np.zeros(0, np.int64)
     written, bounds = _without(data, offsets, flat, spans.offsets.to_numpy().astype(np.int64))
     return strings(written, bounds, valid)
-
-
-@kernel
-def mix(key):  # type: ignore[no-untyped-def]
-    """murmur3's finalizer: every bit of 64 decides about every other."""
-    key = np.uint64(key ^ (key >> np.uint64(33)))
-    key = np.uint64(key * np.uint64(0xFF51AFD7ED558CCD))
-    key = np.uint64(key ^ (key >> np.uint64(33)))
-    key = np.uint64(key * np.uint64(0xC4CEB9FE1A85EC53))
-    return np.uint64(key ^ (key >> np.uint64(33)))
 
 
 @kernel

@@ -12,7 +12,8 @@ from typing import NamedTuple, final
 import numpy as np
 
 from corpus.kernels.compiled import kernel
-from corpus.kernels.pieces import Pieces, mix
+from corpus.kernels.ngrams import mix
+from corpus.kernels.pieces import Pieces
 
 _FIRST, _SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 NOWHERE, ELSEWHERE, HERE = range(3)  # what is known of a run: it is not repeated; it stays in another document; it stays in this one

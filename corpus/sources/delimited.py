@@ -11,7 +11,7 @@ import csv
 import io
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, final
 
 import pyarrow as pa
@@ -20,8 +20,8 @@ from corpus.errors import InputError
 from corpus.extraction.charset import codec_of
 from corpus.sources.framing import GZIP_MAGIC
 from corpus.sources.gunzip import Gunzip
-from corpus.sources.source import Damage, InputFile, ReadLog, Source, Split
-from corpus.sources.tables import NO_TEXT, TOO_LARGE, Buffered, table_batch, table_row
+from corpus.sources.source import Damage, InputFile, ReadLog, Split
+from corpus.sources.tables import NO_TEXT, TOO_LARGE, Buffered, TableSource, table_batch, table_row
 
 _ENDINGS = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz")
 _DELIMITERS = (",", ";", "\t", "|")
@@ -33,21 +33,12 @@ BAD_QUOTE, BAD_WIDTH, CORRUPT = "csv:open_quote", "csv:wrong_number_of_fields", 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class CsvSource(Source):
+class CsvSource(TableSource):
     """``delimiter`` and ``encoding`` are found out where they are left empty. Fields as in ``jsonl``; their names are the header's."""
 
     name: str = "csv"
-    collection: str = ""
     delimiter: str = ""
     encoding: str = ""
-    text_field: str = "text"
-    key_field: str = "id"
-    url_field: str = "url"
-    title_field: str = "title"
-    date_field: str = "date"
-    language_field: str = "language"
-    license_field: str = "license"
-    label_fields: dict[str, str] = field(default_factory=dict)
     max_document_bytes: int = 16 * 2**20
     batch_bytes: int = 16 * 2**20
 

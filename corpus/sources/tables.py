@@ -36,15 +36,14 @@ _ZSTD_BLOCK = 4096  # Arrow keeps nothing of a read in which it meets damage: wh
 _ROWS = 1024
 
 
-@final
 @dataclass(frozen=True, kw_only=True)
-class JsonlSource(Source):
-    """One JSON object a line. ``key_field`` names what tells two records with the same text apart (an id), if there is one.
-
-    ``label_fields``: access label -> the column that it is read from (``{confidential: secrecy_level}``), beside a column ``labels``.
+class TableSource(Source):
+    """What sources of tables have in common: which column holds what. ``key_field`` names what tells two records with the same text apart
+    (an id), if there is one; ``label_fields``: access label -> the column that it is read from (``{confidential: secrecy_level}``), beside
+    a column ``labels``.
     """
 
-    name: str = "jsonl"
+    name: str
     collection: str = ""
     text_field: str = "text"
     key_field: str = "id"
@@ -54,6 +53,14 @@ class JsonlSource(Source):
     language_field: str = "language"
     license_field: str = "license"
     label_fields: dict[str, str] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class JsonlSource(TableSource):
+    """One JSON object a line."""
+
+    name: str = "jsonl"
     max_document_bytes: int = 16 * 2**20
     batch_bytes: int = 16 * 2**20
     split_bytes: int = 128 * 2**20
@@ -144,19 +151,10 @@ class JsonlSource(Source):
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class ParquetSource(Source):
+class ParquetSource(TableSource):
     """Parquet files with a text column. Only the columns that are used are read; a split is a range of row groups."""
 
     name: str = "parquet"
-    collection: str = ""
-    text_field: str = "text"
-    key_field: str = "id"
-    url_field: str = "url"
-    title_field: str = "title"
-    date_field: str = "date"
-    language_field: str = "language"
-    license_field: str = "license"
-    label_fields: dict[str, str] = field(default_factory=dict)
     row_groups_a_split: int = 8
 
     reasons = (NO_TEXT,)
@@ -253,7 +251,7 @@ class Buffered:
         return b"".join(parts).rstrip(b"\n") if length <= limit else b"", length
 
 
-def table_row(source: Any, file: InputFile, offset: int, fields: dict[str, Any], fault: Any) -> dict[str, Any]:
+def table_row(source: TableSource, file: InputFile, offset: int, fields: dict[str, Any], fault: Any) -> dict[str, Any]:
     """A record of a table as a row, by the column map of its source."""
     text, key = fields.get(source.text_field), fields.get(source.key_field)
     is_text = isinstance(text, str) and bool(text.strip())
