@@ -75,6 +75,7 @@ class Pretraining(LightningModule):
         self._weights, self._sharded, self._compiled, self._checkpointed = weights, sharded, compiled, checkpointed
         self.model: nn.Module = nn.Identity()
         self.loss_sum = torch.zeros(())
+        self.digest_sum = torch.zeros((), dtype=torch.int64)  # of the windows seen, wrapping: no cut of a batch changes it
         self.gradient_norm = 0.0
 
     def configure_model(self) -> None:
@@ -91,6 +92,7 @@ class Pretraining(LightningModule):
             for layer in self.model.layers:
                 layer.compile()  # in place: torch.compile() would put `_orig_mod` into the names
         self.loss_sum = torch.zeros((), device=device)
+        self.digest_sum = torch.zeros((), dtype=torch.int64, device=device)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return make_optimizer(self.model, self.train_config)
@@ -100,6 +102,7 @@ class Pretraining(LightningModule):
         share = batch["mask"] / batch["batch_targets"][:, None]
         loss = (nats * share).sum()
         self.loss_sum += loss.detach()
+        self.digest_sum += batch["digest"].sum()
         if self.train_config.z_loss:
             loss = loss + self.train_config.z_loss * (spread.square() * share).sum()
         return loss * (self.plan.accumulate * self.plan.processes)

@@ -27,7 +27,7 @@ CURVE, VALIDATION = "curve.jsonl", "validation.jsonl"
 @dataclass(frozen=True)
 class Step:
     """One optimizer step: ``step`` counts from 1; ``loss`` is the mean over the targets of the global batch, in nats. ``mfu``: model
-    FLOPs over the devices' peak, None where that is not known."""
+    FLOPs over the devices' peak, None where that is not known. ``batch``: digest of the ids that the step saw, whoever saw them."""
 
     step: int
     loss: float
@@ -35,6 +35,7 @@ class Step:
     gradient_norm: float
     tokens_per_second: float
     mfu: float | None
+    batch: str
 
 
 class Watcher(Protocol):
@@ -97,10 +98,12 @@ class Recorder(Callback):
         step, train = pl_module.step, pl_module.train_config
         loss = float(_summed(trainer, pl_module.loss_sum))
         pl_module.loss_sum.zero_()
+        batch_digest = f"{int(_summed(trainer, pl_module.digest_sum)) & (1 << 64) - 1:016x}"
+        pl_module.digest_sum.zero_()
         if not torch.isfinite(torch.tensor(loss)):
             raise FloatingPointError(f"the loss is {loss} at step {step}: a lower learning rate, or float32, may help")
         if trainer.is_global_zero:
-            self._record(trainer, pl_module, loss)
+            self._record(trainer, pl_module, loss, batch_digest)
         if step % train.validate_every_steps == 0 or step == train.steps:
             self._validate(trainer, pl_module)
         if step % train.checkpoint_every_steps == 0 and step < train.steps:
@@ -108,7 +111,7 @@ class Recorder(Callback):
         if step % train.validate_every_steps == 0 or step % train.checkpoint_every_steps == 0:
             self._clock = time.monotonic()  # the next step's speed is its own
 
-    def _record(self, trainer: Trainer, module: Pretraining, loss: float) -> None:
+    def _record(self, trainer: Trainer, module: Pretraining, loss: float, batch: str) -> None:
         now = time.monotonic()
         train = module.train_config
         speed = train.global_batch_tokens / max(1e-9, now - self._clock)
@@ -120,12 +123,13 @@ class Recorder(Callback):
             gradient_norm=module.gradient_norm,
             tokens_per_second=speed,
             mfu=_utilisation(module, speed),
+            batch=batch,
         )
         with (self._folder / CURVE).open("a") as lines:
             lines.write(json.dumps(asdict(made)) + "\n")
         for logger in trainer.loggers:
             logger.log_metrics(
-                {name: value for name, value in asdict(made).items() if name != "step" and value is not None}, step=made.step
+                {name: value for name, value in asdict(made).items() if name not in ("step", "batch") and value is not None}, step=made.step
             )
         self._watcher.step(made)
 
