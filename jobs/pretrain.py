@@ -4,6 +4,7 @@ gristmill pretrain build/demo/tokens --preset tiny --output build/demo/model
 torchrun --nproc-per-node 8 --nnodes 4 … jobs/pretrain.py tokens/ --preset 1.3b --strategy fsdp --output model/
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from corpus.session import session
 from jobs.running import run
 from jobs.training_console import TrainingPanel, show_model
 from modeling.config import with_settings
+from modeling.mixture import Mixture
 from modeling.presets import NAMES, preset
 from modeling.recorder import Unwatched
 from modeling.train import Launch, Trained, pretrain
@@ -32,6 +34,7 @@ Example:
 @click.option("--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The model's folder.")
 @click.option("--preset", "name", type=click.Choice(NAMES), default="tiny", show_default=True)
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="model.FIELD or train.FIELD; may be repeated.")
+@click.option("--mixture", type=click.Path(path_type=Path), metavar="FILE", help="YAML: weights by source or language, in phases.")
 @click.option("--devices", type=click.IntRange(min=0), default=0, help="Processes on this machine; default all GPUs, or one on the CPU.")
 @click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--strategy", type=click.Choice(["ddp", "fsdp"]), default="ddp", show_default=True, help="fsdp shards the model (FSDP2).")
@@ -42,9 +45,10 @@ Example:
 @click.option("--spark-processes", type=click.IntRange(min=1), help="Run as this many processes on Spark's executors (TorchDistributor).")
 @click.option("--master", metavar="URL", help="Spark's master, with --spark-processes.")
 @click.option("--overwrite", is_flag=True, help="Replace the model or unfinished run that lies there.")
-def command(tokens, output, name, settings, spark_processes, master, overwrite, **launch) -> None:  # type: ignore[no-untyped-def]
+def command(tokens, output, name, settings, mixture, spark_processes, master, overwrite, **launch) -> None:  # type: ignore[no-untyped-def]
     """Pretrain a model on TOKENS; the same command goes on with a run that was killed."""
     model, train = with_settings(*preset(name, TokenFolder.open(tokens).manifest["tokenizer"]["vocabulary"]), settings)
+    train = train if mixture is None else replace(train, mixture=Mixture.read(mixture).data)
     if spark_processes:
         spark = session("gristmill pretrain", master)
         embedded = str(spark.sparkContext.master).startswith("local[")

@@ -6,7 +6,7 @@ with_settings(config, training, ["train.learning_rate=1e-3", "model.position=lea
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, final, get_args
 
@@ -14,6 +14,7 @@ from corpus.errors import GristmillError
 
 Position = Literal["rope", "learned", "sinusoidal", "static", "none"]
 OptimizerName = Literal["adamw", "lamb", "adafactor", "muon"]
+Packing = Literal["concatenate", "document", "best_fit"]  # tokenization.packing
 Schedule = Literal["cosine", "linear", "inverse_sqrt", "wsd", "constant"]
 
 
@@ -84,6 +85,7 @@ class TrainConfig:
 
     ``global_batch_tokens`` is what one optimizer step sees, over all processes and accumulated micro-batches.
     ``micro_batch_windows``: at most this many windows at once on one device, which bounds memory and changes nothing else.
+    ``mixture``: what share of a batch comes from which source, over time (``modeling.mixture``); None: from all alike.
     """
 
     steps: int
@@ -100,11 +102,12 @@ class TrainConfig:
     beta2: float = 0.95
     clip_norm: float = 1.0
     z_loss: float = 0.0
-    packing: Literal["concatenate", "document"] = "concatenate"
+    packing: Packing = "concatenate"
     seed: int = 0
     validate_every_steps: int = 250
     validation_tokens: int = 200_000
     checkpoint_every_steps: int = 250
+    mixture: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         positive = (self.steps, self.global_batch_tokens, self.micro_batch_windows, self.validate_every_steps, self.checkpoint_every_steps)
@@ -114,8 +117,10 @@ class TrainConfig:
             raise SettingError("learning_rate and clip_norm must be positive, final_rate a share", where="train")
         if not 0 < self.decay_share <= 1:
             raise SettingError("decay_share is a share of the steps, above 0", where="train.decay_share")
+        if isinstance(self.mixture, str):
+            raise SettingError("a mixture is a file", where="train.mixture", hint="give it with --mixture FILE")
         for name, known in (
-            ("packing", ("concatenate", "document")),
+            ("packing", get_args(Packing)),
             ("optimizer", get_args(OptimizerName)),
             ("schedule", get_args(Schedule)),
         ):

@@ -3,6 +3,7 @@
 A global batch is cut in one place: micro-batch m of process r takes windows [m, r] of the batch seen as (accumulate, processes,
 micro). Its items carry how many targets the whole global batch has, so that the loss is a mean over the batch, however it was cut.
 
+    windows, order = arrange(tokens.split("train"), context_length, train)
     loader = batches(windows, order, plan, rank=0, first_step=0, steps=800)
 """
 
@@ -15,8 +16,10 @@ import xxhash
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from modeling.config import SettingError, TrainConfig
-from modeling.order import DataOrder
-from tokenization.packing import Windows
+from modeling.mixture import Mixture
+from modeling.order import DataOrder, MixedOrder, Order
+from tokenization.packing import Windows, pack, pack_groups
+from tokenization.shards import TokenSplit
 
 
 @final
@@ -48,9 +51,30 @@ def plan_batches(train: TrainConfig, context_length: int, processes: int) -> Bat
     return BatchPlan(each // micro, processes, micro)
 
 
+def arrange(split: TokenSplit, context_length: int, train: TrainConfig) -> tuple[Windows, Order]:
+    """The windows, and which of them are seen when; both functions of the tokens and the settings alone.
+
+    Raises InputError where there are too few tokens for a window, SettingError where the mixture cannot be.
+    """
+    global_batch = train.global_batch_tokens // context_length
+    if train.mixture is None:
+        windows = pack(split, context_length, train.packing)
+        return windows, DataOrder(windows.count, global_batch, train.seed)
+    mixture = Mixture.of(train.mixture)
+    groups = pack_groups(split, context_length, train.packing, by=mixture.by)
+    return groups, mixture.order(groups, global_batch=global_batch, steps=train.steps, seed=train.seed)
+
+
+def reading(order: Order, steps: int) -> dict[str, Any]:
+    """How often the data is gone through, for ``run.json``: in all, and of a mixture by group."""
+    told: dict[str, Any] = {"epochs": order.epochs(steps)}
+    return {**told, "epochs_by_group": order.epochs_by_group(steps)} if isinstance(order, MixedOrder) else told
+
+
 @final
 class WindowDataset(Dataset[dict[str, Any]]):
-    """(window number, targets in its global batch) -> ``ids`` (T + 1,), ``mask`` (T,), ``batch_targets``, ``digest`` (of ids and mask)."""
+    """(window number, targets in its global batch) -> ``ids`` (T + 1,), ``mask`` (T,), ``batch_targets``, ``digest`` (of ids and mask),
+    ``group`` (its number in ``windows.groups``)."""
 
     def __init__(self, windows: Windows):
         self._windows = windows
@@ -62,6 +86,7 @@ class WindowDataset(Dataset[dict[str, Any]]):
             "ids": torch.from_numpy(window.ids),
             "mask": torch.from_numpy(window.mask),
             "batch_targets": batch_targets,
+            "group": self._windows.group_of(number),
             "digest": xxhash.xxh3_64_intdigest(window.ids.tobytes() + window.mask.tobytes()) - (1 << 63),
         }
 
@@ -70,7 +95,7 @@ class WindowDataset(Dataset[dict[str, Any]]):
 class ProcessBatches(Sampler[list[tuple[int, int]]]):
     """The micro-batches of one process from ``first_step`` on; sized, so that nothing is fetched ahead of its time."""
 
-    def __init__(self, windows: Windows, order: DataOrder, plan: BatchPlan, *, rank: int, first_step: int, steps: int):
+    def __init__(self, windows: Windows, order: Order, plan: BatchPlan, *, rank: int, first_step: int, steps: int):
         assert order.global_batch == plan.windows
         self._windows, self._order, self._plan = windows, order, plan
         self._rank, self._steps = rank, range(first_step, steps)
@@ -87,8 +112,8 @@ class ProcessBatches(Sampler[list[tuple[int, int]]]):
                 yield [(int(number), targets) for number in micro_batch]
 
 
-def batches(windows: Windows, order: DataOrder, plan: BatchPlan, *, rank: int, first_step: int, steps: int) -> DataLoader[Any]:
-    """The loader of one process: dicts of ``ids`` (micro, T + 1), ``mask`` (micro, T), ``batch_targets`` and ``digest`` (micro,)."""
+def batches(windows: Windows, order: Order, plan: BatchPlan, *, rank: int, first_step: int, steps: int) -> DataLoader[Any]:
+    """The loader of one process: ``ids`` (micro, T + 1), ``mask`` (micro, T), ``batch_targets``, ``digest`` and ``group`` (micro,)."""
     sampler = ProcessBatches(windows, order, plan, rank=rank, first_step=first_step, steps=steps)
     # in this process: reading a mapped window takes microseconds (TRAINING: 265 M tokens/s), a step at the least milliseconds
     return DataLoader(WindowDataset(windows), batch_sampler=sampler, num_workers=0)

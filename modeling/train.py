@@ -33,11 +33,10 @@ from corpus.storage import json_bytes
 from corpus.version import code_version
 from modeling import checkpoint
 from modeling.config import ModelConfig, SettingError, TrainConfig
-from modeling.data import batches, plan_batches
+from modeling.data import arrange, batches, plan_batches, reading
 from modeling.module import Pretraining
-from modeling.order import DataOrder
 from modeling.recorder import CURVE, VALIDATION, Recorder, Watcher
-from tokenization.packing import Waste, pack
+from tokenization.packing import Waste
 from tokenization.shards import TOKENIZER, TokenFolder
 from tokenization.tokenizer import EXPORT_CONFIG, EXPORTED
 
@@ -105,11 +104,10 @@ def pretrain(
         raise SettingError(f"{train.optimizer} has no sharded form here", where="train.optimizer", hint="take adamw, or --strategy ddp")
     fingerprint = fingerprint_of(folder, model, train)
     plan = plan_batches(train, model.context_length, launch.processes)
-    windows = pack(folder.split("train"), model.context_length, train.packing)
+    windows, order = arrange(folder.split("train"), model.context_length, train)
     validation = folder.split("validation")
     if not validation.documents:
         raise InputError("the tokens have no validation split", where=tokens, hint="curate with split_by_cluster.validation above 0")
-    order = DataOrder(windows.count, plan.windows, train.seed)
     leads = int(os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or 0) == 0
     resumed = None
     if overwrite:  # the other processes may look before the first has cleared: they do not look
@@ -157,7 +155,7 @@ def pretrain(
     if not leads:
         return Trained(output, {}, waste, epochs, resumed=False, leads=False)
     run = _run_facts(launch, plan.accumulate, time.monotonic() - started, train, first)
-    made = _finish(output, folder, model, fingerprint, weights, {**run, "epochs": epochs, "packing": asdict(waste)})
+    made = _finish(output, folder, model, fingerprint, weights, {**run, **reading(order, train.steps), "packing": asdict(waste)})
     return Trained(output, made, waste, epochs, resumed=False, leads=True)
 
 

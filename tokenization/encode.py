@@ -3,15 +3,18 @@
 Documents lie in hash order already, and which tokens a shard holds depends on its documents alone: so there is no shuffle, any
 partitioning gives the same bytes, and a killed run goes on with the shards that are not whole.
 
+What a training document is rewritten to for another objective than the next token (``tokenization.objectives``), its id decides.
+
     encode("build/demo/corpus", "build/demo/tokenizer", "build/demo/tokens", spark=session("gristmill encode"))
 """
 
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -24,13 +27,19 @@ from pyspark.sql import SparkSession
 from corpus import manifest
 from corpus.errors import InputError, ResumeError
 from corpus.shards import Digesting
+from corpus.splits import TRAIN
 from corpus.storage import Place, json_bytes, locate
 from corpus.tasks import in_tasks, raising_user_errors
 from corpus.version import code_version
 from corpus.work import claim, refuse_foreign
+from tokenization import objectives
+from tokenization.objectives import Encode, Objective, special_ids
 from tokenization.shards import FORMAT, INDEX, MANIFEST, SPLITS, TOKENIZER, TokenFolder, TokenShard
+from tokenization.streams import FOLDER as INDEXES
 from tokenization.tokenizer import BOS, EOS, Tokenizer, from_manifest, load, read_manifest
 
+Rewrite = Callable[[str, str, Encode], np.ndarray]
+PLAIN = Objective()
 _ROWS = 256  # documents that are held at once: a page is 10 kB, a book 1 MB
 
 
@@ -43,11 +52,14 @@ class Encoded:
     resumed: bool
 
 
-def encode(corpus: str, tokenizer: str, output: str, *, spark: SparkSession, work: str | None = None, overwrite: bool = False) -> Encoded:
-    """Write the token folder; its manifest last.
+def encode(
+    corpus: str, tokenizer: str, output: str, *, spark: SparkSession, objective: Objective = PLAIN, work: str | None = None,
+    overwrite: bool = False,
+) -> Encoded:  # fmt: skip
+    """Write the token folder; its manifest last. The documents of the training split are rewritten for ``objective``.
 
     ``output`` and ``tokenizer`` are folders that the driver and every task can reach under the same name. Raises InputError where the
-    corpus is none, ResumeError where other tokens lie in ``output``.
+    corpus is none, or the tokenizer lacks what the objective needs, ResumeError where other tokens lie in ``output``.
     """
     source, place = locate(corpus), locate(output)
     made_from = manifest.read(source)
@@ -56,7 +68,9 @@ def encode(corpus: str, tokenizer: str, output: str, *, spark: SparkSession, wor
         "corpus": hashlib.sha256((source / manifest.NAME).read_bytes()).hexdigest(),
         "tokenizer": model.digest,
         "code": code_version("tokenization"),
+        **objective.manifest(),
     }
+    special = special_ids(Path(tokenizer), objective)
     store = locate(work) if work else Place(f"{place.uri.rstrip('/')}.work")
     if not place.is_local:
         raise InputError("tokens are memory-mapped, and so must lie on a file system", where=output, hint="name a folder that is mounted")
@@ -71,7 +85,9 @@ def encode(corpus: str, tokenizer: str, output: str, *, spark: SparkSession, wor
         for split in SPLITS:
             (place / split).make_folder()
         files = made_from["shards"]["documents"]
-        shards = _encode_shards(spark, source, [file["file"] for file in files], [file["bytes"] for file in files], tokenizer, place, store)
+        rewrite = partial(objective.ids, special=special) if objective != PLAIN else None
+        sizes = [file["bytes"] for file in files]
+        shards = _encode_shards(spark, source, [file["file"] for file in files], sizes, tokenizer, place, store, rewrite)
         shutil.copytree(tokenizer, Path(place.path) / TOKENIZER, dirs_exist_ok=True)
         (place / MANIFEST).write_bytes(json_bytes(_manifest(now, model, shards)))
         store.remove()
@@ -79,14 +95,17 @@ def encode(corpus: str, tokenizer: str, output: str, *, spark: SparkSession, wor
 
 
 def _encode_shards(
-    spark: SparkSession, source: Place, files: Sequence[str], sizes: Sequence[int], tokenizer: str, place: Place, store: Place
-) -> list[dict[str, TokenShard]]:
+    spark: SparkSession, source: Place, files: Sequence[str], sizes: Sequence[int], tokenizer: str, place: Place, store: Place,
+    rewrite: Rewrite | None,
+) -> list[dict[str, TokenShard]]:  # fmt: skip
     """One task a shard, those left out that an earlier run finished; in the order of the files."""
 
     def one(name: str) -> str:
         done = store / f"{name}.json"
         if not done.exists():
-            written = encode_shard(source / "documents" / name, from_manifest(Path(tokenizer), read_manifest(Path(tokenizer))), place)
+            written = encode_shard(
+                source / "documents" / name, from_manifest(Path(tokenizer), read_manifest(Path(tokenizer))), place, rewrite
+            )
             done.write_bytes(json_bytes({split: asdict(shard) for split, shard in written.items()}))
         return json.dumps([name, json.loads(done.read_bytes())])
 
@@ -94,8 +113,9 @@ def _encode_shards(
     return [{split: TokenShard(**shard) for split, shard in written[name].items()} for name in files]
 
 
-def encode_shard(documents: Place, tokenizer: Tokenizer, place: Place) -> dict[str, TokenShard]:
-    """Write ``SPLIT/NAME.bin`` and ``SPLIT/NAME.parquet`` of each split for one Parquet file of documents."""
+def encode_shard(documents: Place, tokenizer: Tokenizer, place: Place, rewrite: Rewrite | None = None) -> dict[str, TokenShard]:
+    """Write ``SPLIT/NAME.bin`` and ``SPLIT/NAME.parquet`` of each split for one Parquet file of documents. ``rewrite``: the ids of a
+    training document, from its id, its text and how text is encoded."""
     name = documents.uri.rpartition("/")[2].removesuffix(".parquet")
     dtype = id_type(tokenizer.vocabulary)
     with ExitStack() as stack:
@@ -108,7 +128,9 @@ def encode_shard(documents: Place, tokenizer: Tokenizer, place: Place) -> dict[s
                 rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
                 for row in batch.to_pylist():
                     split = row["split"] or SPLITS[0]
-                    ids = np.concatenate([[BOS], tokenizer.encode(row["text"]), [EOS]]).astype(dtype)
+                    rewritten = rewrite if split == TRAIN else None
+                    bare = rewritten(row["id"], row["text"], tokenizer.encode) if rewritten else tokenizer.encode(row["text"])
+                    ids = np.concatenate([[BOS], bare, [EOS]]).astype(dtype)
                     streams[split].write(ids.tobytes())
                     size = len(row["text"].encode())
                     counts[split] += (1, len(ids), size)
@@ -172,7 +194,7 @@ def _manifest(now: Mapping[str, Any], model: Tokenizer, shards: Sequence[Mapping
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     names = {"corpus": "the corpus", "tokenizer": "the tokenizer", "code": "the code version"}
-    return [what for key, what in names.items() if old.get(key) != new.get(key)]
+    return [what for key, what in names.items() if old.get(key) != new.get(key)] + objectives.differences(old, new)
 
 
 def _finished(place: Place, now: Mapping[str, Any]) -> TokenFolder:
@@ -185,5 +207,5 @@ def _finished(place: Place, now: Mapping[str, Any]) -> TokenFolder:
 
 def _clear(place: Place) -> None:
     """Remove tokens, and nothing else that may lie in the folder; the manifest first: then they are none any more."""
-    for name in (MANIFEST, *SPLITS, TOKENIZER):
+    for name in (MANIFEST, *SPLITS, TOKENIZER, INDEXES):
         (place / name).remove()

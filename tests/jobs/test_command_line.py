@@ -32,16 +32,18 @@ SURFACE = {
     "commoncrawl": ["--snapshot", "--languages", "--tlds", "--domains", "--kind", "--limit", "--output", "--base-url", "--parallel"],
     "crawl-demo": ["--output", "--pages", "--seed"],
     "train-tokenizer": ["CORPUS", "--output", "--kind", "--vocab-size", "--sample-bytes", "--overwrite"],
-    "encode": ["CORPUS", "--tokenizer", "--output", "--master", "--work", "--overwrite"],
+    "encode": ["CORPUS", "--tokenizer", "--output", "--fim", "--span-corruption", "--master", "--work", "--overwrite"],
     "plan": ["--preset", "--set", "--tokens", "--gpus", "--gpu", "--mfu", "--price", "--json"],
     "pretrain": [
-        "TOKENS", "--output", "--preset", "--set", "--devices", "--nodes", "--strategy", "--precision", "--compile",
+        "TOKENS", "--output", "--preset", "--set", "--mixture", "--devices", "--nodes", "--strategy", "--precision", "--compile",
         "--checkpoint-activations", "--wandb",
         "--spark-processes", "--master", "--overwrite",
     ],
     "evaluate": ["MODEL", "TOKENS", "--output"],
     "generate": ["MODEL", "--prompt", "--tokens", "--temperature", "--top-k", "--top-p", "--seed"],
-    "batches": ["TOKENS", "--step", "--preset", "--set"],
+    "batches": [
+        "TOKENS", "--step", "--until", "--seen-until", "--output", "--corpus", "--model", "--preset", "--set", "--mixture",
+    ],
 }  # fmt: skip
 
 
