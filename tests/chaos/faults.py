@@ -72,15 +72,16 @@ def _killed_when(bench: Bench, reached: Callable[[], bool], slow: str = "0.3") -
 
 def _kill_one(bench: Bench, command: list[str], name: str) -> None:
     """Start the command, kill -9 one process below it of this name once splits are done, and see it end well by itself."""
-    process = subprocess.Popen(
-        command,
-        env=environment(GRISTMILL_TEST_SLOW="0.5", PYSPARK_PYTHON=sys.executable, PYTHONPATH=str(REPOSITORY)),
-        cwd=REPOSITORY,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    errors = bench.folder / "errors"  # a file: what spark-submit says of a lost executor fills a pipe, and stops at it
+    with errors.open("wb") as out:
+        process = subprocess.Popen(
+            command,
+            env=environment(GRISTMILL_TEST_SLOW="0.5", PYSPARK_PYTHON=sys.executable, PYTHONPATH=str(REPOSITORY)),
+            cwd=REPOSITORY,
+            stdout=subprocess.DEVNULL,
+            stderr=out,
+            start_new_session=True,
+        )
     killed = 0
     deadline = time.monotonic() + TIMEOUT_SECONDS
     try:
@@ -91,8 +92,8 @@ def _kill_one(bench: Bench, command: list[str], name: str) -> None:
                     victim.kill()
                     killed += 1
             time.sleep(0.02)
-        assert killed, f"no process {name} was met: {process.stderr and process.stderr.read()[-2000:]}"
-        assert process.poll() == 0, process.stderr and process.stderr.read()[-3000:]
+        assert killed, f"no process {name} was met: {errors.read_text()[-2000:]}"
+        assert process.poll() == 0, errors.read_text()[-3000:]
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
