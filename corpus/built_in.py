@@ -26,6 +26,7 @@ BUILT_IN: dict[str, str] = {
     "extract_html": "corpus.extraction.html:ExtractHtml",
     "read_rights": "corpus.rights:ReadRights",
     "require_labels": "corpus.rights:RequireLabels",
+    "require_license": "corpus.rights:RequireLicense",
     "normalize_unicode": "corpus.normalize.unicode:NormalizeUnicode",
     "normalize_whitespace": "corpus.normalize.whitespace:NormalizeWhitespace",
     "identify_language": "corpus.language.identify:IdentifyLanguage",

@@ -87,10 +87,10 @@ class WarcSource(Source):
         with split.file.place.open() as stream:
             is_zip = stream.read(len(ZIP_MAGIC)) == ZIP_MAGIC
             for frame in (wacz_frames if is_zip else frames)(stream, split, self.max_record_bytes, log):
-                row = self._row(frame, split.file, log)
+                row = log.parse(split.file.file, frame.offset, len(frame.content), self._row, frame, split.file, log)
                 if row:
                     rows.append(row)
-                    held += len(row["payload"] or b"")
+                    held += 1 + len(row["payload"] or b"")
                 if held >= self.batch_bytes or len(rows) == _ROWS:
                     yield _batch(rows)
                     rows, held = [], 0
