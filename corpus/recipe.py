@@ -28,7 +28,7 @@ import yaml
 from corpus import document
 from corpus.built_in import BUILT_IN
 from corpus.errors import RecipeError
-from corpus.sources.source import Source
+from corpus.sources.source import CODE, Source
 from corpus.step import CorpusStep, DocumentStep, Rule, signal_types, step_name
 
 _BUILT_IN_PACKAGE = "corpus"
@@ -180,7 +180,11 @@ def _part(entry: Any, kind: type, allow: Collection[str], where: str) -> Any:
         raise RecipeError(f"this is no {kind.__name__}", where=where, hint="sources, steps and corpus hold different kinds of step")
     if not dataclasses.is_dataclass(made):
         raise RecipeError("a step is a frozen dataclass", where=where, hint="add @dataclass(frozen=True, kw_only=True)")
-    return _build(made, {} if fields is None else fields, where)
+    built = _build(made, {} if fields is None else fields, where)
+    for each in dataclasses.fields(made):
+        if CODE in each.metadata and getattr(built, each.name):
+            _import(getattr(built, each.name), allow, f"{where}.{each.name}")
+    return built
 
 
 def _import(path: str, allow: Collection[str], where: str) -> Any:

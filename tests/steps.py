@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import pyarrow as pa
 
 from corpus.sources.rows import batches, row
@@ -120,3 +121,10 @@ class Brittle(Source):
             log.first, log.next = 0, at
 
         yield from batches(rows(), self.name, self.batch_bytes)
+
+
+def read_picture(pixels: np.ndarray) -> str:
+    """A reader of scans that tells how large the page is drawn, and how much of it is dark; it fails where all of it is."""
+    dark = float((pixels < 128).mean())
+    assert dark < 1
+    return f"A page of {pixels.shape[1]} by {pixels.shape[0]}, {dark:.0%} of it dark.\n" if dark else ""

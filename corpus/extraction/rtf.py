@@ -142,8 +142,10 @@ class _Reader:
             self.group = replace(self.group, fallback=max(0, min(number or 0, 100)))
         elif word == "f":
             self.group = replace(self.group, font=number)
-        elif word in ("v", "deleted"):
-            self.group = replace(self.group, **{"hidden" if word == "v" else word: number != 0})
+        elif word == "v":
+            self.group = replace(self.group, hidden=number != 0)
+        elif word == "deleted":
+            self.group = replace(self.group, deleted=number != 0)
         elif word == "plain":
             self.group = replace(self.group, hidden=False, deleted=False, font=None)
         elif word in _SIGNS:
