@@ -61,3 +61,13 @@ BUILT_IN: dict[str, str] = {
     "split_by_cluster": "corpus.splits:SplitByCluster",
     "mix": "corpus.mixing:Mix",
 }
+
+# Transient column -> the built-in that adds it, for the hint of a recipe that lacks it.
+MAKERS: dict[str, str] = {
+    "words": "segment_words",
+    "meta": "extract_html",
+    "payload": "the source warc",
+    "site_rules": "the source warc",
+    "text_digest": "text_digest",
+    "signature": "min_hash_signature",
+}
