@@ -53,6 +53,7 @@ BUILT_IN: dict[str, str] = {
     "url_duplicates": "corpus.dedup.urls:UrlDuplicates",
     "exact_duplicates": "corpus.dedup.exact:ExactDuplicates",
     "near_duplicates": "corpus.dedup.minhash:NearDuplicates",
+    "semantic_duplicates": "corpus.dedup.semantic:SemanticDuplicates",
     "dedup_lines": "corpus.dedup.lines:DedupLines",
     "dedup_substrings": "corpus.dedup.substrings:DedupSubstrings",
     "cap_hosts": "corpus.urls.hosts:CapHosts",

@@ -28,8 +28,8 @@ import yaml
 from corpus import document
 from corpus.built_in import BUILT_IN, MAKERS
 from corpus.errors import RecipeError
-from corpus.sources.source import CODE, Source
-from corpus.step import CorpusStep, DocumentStep, Rule, signal_types, step_name
+from corpus.sources.source import Source
+from corpus.step import CODE, CorpusStep, DocumentStep, Rule, signal_types, step_name
 
 _BUILT_IN_PACKAGE = "corpus"
 RECIPES = "corpus.resources.recipes"

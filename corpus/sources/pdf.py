@@ -25,7 +25,8 @@ from corpus.sources.contents import PDFS, shown_kind
 from corpus.sources.files import read_files
 from corpus.sources.journals import inflated
 from corpus.sources.pdf_child import CRASHED, PdfChild
-from corpus.sources.source import CODE, InputFile, ReadLog, Source, Split
+from corpus.sources.source import InputFile, ReadLog, Source, Split
+from corpus.step import CODE
 
 
 @final

@@ -18,7 +18,6 @@ from corpus.step import Reason
 from corpus.storage import Place
 
 T = TypeVar("T")
-CODE = "code"  # in the metadata of a field whose value is ``package.module:name``, a function of the user's: the package must be allowed
 
 
 @final
