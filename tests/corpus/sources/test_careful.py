@@ -42,13 +42,16 @@ def test_the_record_alone(tmp_path: Path) -> None:
     assert (log.first, log.next) == (0, 55)
 
 
-@pytest.mark.parametrize(("line", "what"), [("BETWEEN", "read:crashed"), ("BETWEEN, IN PYTHON", "read:failed")])
-def test_between_records_it_costs_what_follows(tmp_path: Path, line: str, what: str) -> None:
-    content = f"first\nsecond\n{line}\nlost".encode()
+@pytest.mark.parametrize(
+    ("before", "line", "what"),
+    [(["first", "second"], "BETWEEN", "read:crashed"), (["first"], "BETWEEN, IN PYTHON", "read:failed"), ([], "BETWEEN", "read:crashed")],
+)
+def test_between_records_it_costs_what_follows(tmp_path: Path, before: list[str], line: str, what: str) -> None:
+    content = "\n".join([*before, line, "lost"]).encode()
     read, log = carefully(Brittle(), tmp_path, "a.brittle", content)
-    assert [row["text"] for row in read] == ["first", "second"]
+    assert [row["text"] for row in read] == before
     assert log.damages == [Damage("a.brittle", 0, len(content), what)]
-    assert log.next is None
+    assert (log.first, log.next) == (0, None), "the split after it is not begun where this one ends"
 
 
 def test_what_does_not_crash_is_read_as_ever(tmp_path: Path) -> None:
