@@ -64,7 +64,7 @@ def read_carefully(source: Source, split: Split, log: ReadLog) -> Iterator[pa.Re
             if order.rows is not None:
                 begins = split.start if log.next is None else min(log.next, split.end)
                 log.damages.append(Damage(split.file.file, begins, split.end - begins, what))
-                log.next = None  # the next split of the file begins where it finds a record
+                log.first, log.next = begins if log.first is None else log.first, None  # the next split begins where it finds a record
             return
         fine = _one_by_one(order.source)
         if child.at >= 0 and len(order.skip) < _MAX_SKIPPED:

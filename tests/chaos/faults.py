@@ -49,8 +49,8 @@ class Bench:
         told = {"input": self.crawl, "output": self.corpus, "work": self.work, "master": "local[2]", **changed}
         return ["curate", self.recipe, "--allow", "tests", *(part for name, value in told.items() for part in (f"--{name}", value))]
 
-    def again(self, arguments: list[str | Path], **more: str) -> None:
-        """The same command until it ends well; every failure must be told in a line, and never leave a manifest."""
+    def again(self, arguments: list[str | Path], failed: Callable[[], None] = lambda: None, **more: str) -> None:
+        """The same command until it ends well; every failure (``failed`` hears of it) is told in a line, and never leaves a manifest."""
         for attempt in range(TRIES):
             ran = gristmill(*arguments, **more)
             if ran.returncode == 0:
@@ -58,6 +58,7 @@ class Bench:
             assert "Traceback" not in ran.stderr, ran.stderr[-3000:]
             assert not (self.corpus / "manifest.json").exists()
             print(f"    try {attempt + 1}: {ran.stderr.strip().splitlines()[-1][:160]}")
+            failed()
         raise AssertionError(f"failed {TRIES} times: {ran.stderr[-2000:]}")
 
     def some_splits_done(self) -> bool:
@@ -155,12 +156,12 @@ def disk_full(bench: Bench) -> None:
     disk.with_name("disk.made").rename(bench.corpus)
 
 
-def _store(bench: Bench, plan: Plan) -> None:
+def _store(bench: Bench, plan: Plan, failed: Callable[[], None] = lambda: None) -> None:
     """From the store into the store, resumed there as well."""
     with faulty_store(plan) as store:
         for file in bench.crawl.iterdir():
             store.put(f"crawl/{file.name}", file.read_bytes())
-        bench.again(bench.arguments(input=f"s3://{BUCKET}/crawl", output=f"s3://{BUCKET}/corpus"), **store.settings)
+        bench.again(bench.arguments(input=f"s3://{BUCKET}/crawl", output=f"s3://{BUCKET}/corpus"), failed, **store.settings)
         assert store.given, f"none of {store.requests} requests met a fault"
         for key in store.listed():
             if key.startswith("corpus/") and not key.endswith("/"):
@@ -182,8 +183,10 @@ def store_answers_503(bench: Bench) -> None:
 
 
 def store_is_down_for_a_while(bench: Bench) -> None:
-    """Longer than any client tries: the command fails, and goes on when it is given again."""
-    _store(bench, lambda method, path, number: 503 if 60 <= number < 90 else None)
+    """Longer than any client tries: the command fails, and goes on when it is given again, the store being up by then."""
+    outage = ["down"]
+    _store(bench, lambda method, path, number: 503 if number >= 60 and outage else None, outage.clear)
+    assert not outage, "the command did not fail"
 
 
 def store_is_slow(bench: Bench) -> None:

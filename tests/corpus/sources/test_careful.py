@@ -42,13 +42,16 @@ def test_the_record_alone(tmp_path: Path) -> None:
     assert (log.first, log.next) == (0, 55)
 
 
-@pytest.mark.parametrize(("line", "what"), [("BETWEEN", "read:crashed"), ("BETWEEN, IN PYTHON", "read:failed")])
-def test_between_records_it_costs_what_follows(tmp_path: Path, line: str, what: str) -> None:
-    content = f"first\nsecond\n{line}\nlost".encode()
+@pytest.mark.parametrize(
+    ("before", "line", "what"),
+    [(["first", "second"], "BETWEEN", "read:crashed"), (["first"], "BETWEEN, IN PYTHON", "read:failed"), ([], "BETWEEN", "read:crashed")],
+)
+def test_between_records_it_costs_what_follows(tmp_path: Path, before: list[str], line: str, what: str) -> None:
+    content = "\n".join([*before, line, "lost"]).encode()
     read, log = carefully(Brittle(), tmp_path, "a.brittle", content)
-    assert [row["text"] for row in read] == ["first", "second"]
+    assert [row["text"] for row in read] == before
     assert log.damages == [Damage("a.brittle", 0, len(content), what)]
-    assert log.next is None
+    assert (log.first, log.next) == (0, None), "the split after it is not begun where this one ends"
 
 
 def test_what_does_not_crash_is_read_as_ever(tmp_path: Path) -> None:
@@ -61,13 +64,14 @@ def test_what_does_not_crash_is_read_as_ever(tmp_path: Path) -> None:
 
 
 def test_what_a_user_can_mend_is_raised(tmp_path: Path) -> None:
+    before = psutil.Process().children()
     gone = Split(on_disk(tmp_path, "a.jsonl", b"{}"), 0, 2)
     os.unlink(gone.file.uri)
     with pytest.raises(FileNotFoundError):
         list(read_carefully(JsonlSource(), gone, ReadLog()))
     with pytest.raises(InputError, match="no column 'text'"):
         carefully(from_data({**load("text").to_data(), "sources": ["csv"]}).sources[0], tmp_path, "a.csv", b"a,b\n1,2\n")
-    assert psutil.Process().children() == []
+    assert psutil.Process().children() == before
 
 
 def test_on_the_road(spark: SparkSession, tmp_path: Path) -> None:
