@@ -42,6 +42,10 @@ SURFACE = {
     ],
     "evaluate": ["MODEL", "TOKENS", "--output"],
     "generate": ["MODEL", "--prompt", "--tokens", "--temperature", "--top-k", "--top-p", "--seed"],
+    "judge": [
+        "SAMPLES", "--votes", "--results", "--export", "--annotator", "--overlap", "--single", "--question", "--model", "--prompts",
+        "--tokens", "--host", "--port",
+    ],
     "batches": ["TOKENS", "--step", "--preset", "--set"],
 }  # fmt: skip
 
