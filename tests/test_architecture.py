@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("corpus.publish",),
     ("corpus.engine", "corpus.rejudge"),
     ("corpus.refilter",),
-    ("tokenization.tokenizer",),
+    ("tokenization.tokenizer", "tokenization.documents"),
     ("tokenization.shards", "tokenization.huggingface", "tokenization.fertility"),
     ("tokenization.packing", "tokenization.train", "tokenization.encode"),
     ("modeling.config", "modeling.hardware", "modeling.order", "modeling.resources"),

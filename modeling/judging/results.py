@@ -117,7 +117,8 @@ def _of_ratings(votes: Sequence[Vote], questions: Sequence[str]) -> dict[str, An
     names = sorted({vote.systems[0] for vote in votes})
     prompts = {prompt: at for at, prompt in enumerate(sorted({vote.prompt_id for vote in votes}))}
     weights = replicates(len(prompts))
-    systems, agreement = [], []
+    systems: list[dict[str, Any]] = []
+    agreement = []
     for number, question in enumerate(questions):
         for name in names:
             sums = np.zeros((len(prompts), 2))
@@ -211,6 +212,6 @@ def _left(decided: Sequence[Vote]) -> dict[str, Any] | None:
     return {"decided": len(decided), "left": left, "share": left / len(decided), "low": low, "high": high}
 
 
-def _value(value: float, drawn: np.ndarray) -> dict[str, float | None]:
+def _value(value: float | np.ndarray, drawn: np.ndarray) -> dict[str, float | None]:
     low, high = interval(drawn) or (None, None)
     return {"value": float(value), "low": low, "high": high}

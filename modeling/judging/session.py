@@ -6,7 +6,6 @@ session.vote("anna", {"ticket": state["item"]["ticket"], "choice": "left", "seco
 """
 
 import hmac
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
@@ -62,7 +61,7 @@ class Session:
         comment, seconds = answer.get("comment", ""), answer.get("seconds")
         if not isinstance(comment, str) or len(comment) > _MAX_COMMENT:
             raise Refused(400, f"a comment is text of at most {_MAX_COMMENT:,} characters")
-        if type(seconds) not in (int, float) or not math.isfinite(seconds) or not 0 <= seconds <= _MAX_SECONDS:
+        if not isinstance(seconds, (int, float)) or not 0 <= seconds <= _MAX_SECONDS:  # NaN is not
             seconds = None  # a clock that was set is no reason to lose a vote
         choice, ratings = (None, None) if answer.get("skip") is True else self._judged(answer)
         if not self._votes.add(annotator, item, choice=choice, ratings=ratings, comment=whole(comment.strip()), seconds=seconds):

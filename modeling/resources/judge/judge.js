@@ -2,12 +2,13 @@
 "use strict";
 
 const CHOICES = [
-  ["left", "←", "A is better"],
+  ["left", "←", "1 is better"],
   ["tie", "T", "Tie"],
   ["both_bad", "B", "Both bad"],
-  ["right", "→", "B is better"],
+  ["right", "→", "2 is better"],
 ];
-const KEYS = { ArrowLeft: "left", ArrowRight: "right", t: "tie", b: "both_bad" };
+// numbers name the texts, since the letter B is taken
+const KEYS = { ArrowLeft: "left", 1: "left", ArrowRight: "right", 2: "right", t: "tie", b: "both_bad" };
 const RATINGS = [1, 2, 3, 4, 5];
 const key = location.hash.slice(1);
 const at = (id) => document.getElementById(id);
@@ -85,7 +86,7 @@ function show() {
 function showItem(item) {
   at("prompt-text").textContent = item.prompt || "(the beginning of a document)";
   at("prompt-text").classList.toggle("nothing", !item.prompt);
-  const names = state.paired ? ["A", "B"] : ["Text"];
+  const names = state.paired ? ["Text 1", "Text 2"] : ["Text"];
   at("texts").replaceChildren(
     ...item.texts.map((text, number) =>
       made("section", { "aria-labelledby": `text-${number}` }, made("h2", { id: `text-${number}` }, names[number]), textBox(text)),
