@@ -11,6 +11,7 @@ import click
 from pyspark.ml.torch.distributor import TorchDistributor
 
 from corpus.session import session
+from corpus.tasks import raising_user_errors
 from jobs.running import run
 from jobs.training_console import TrainingPanel, show_model
 from modeling.config import with_settings
@@ -57,7 +58,7 @@ def command(tokens, output, name, settings, mixture, spark_processes, master, ov
             pretrain, tokens, output, model, train, Launch(**launch), watcher=Unwatched(), overwrite=overwrite
         )
     else:
-        with TrainingPanel(model) as panel:
+        with raising_user_errors(str(output)), TrainingPanel(model) as panel:
             trained = pretrain(tokens, output, model, train, Launch(**launch), watcher=panel, overwrite=overwrite)
     if trained and trained.leads:
         show_model(trained)

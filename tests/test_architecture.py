@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("corpus.publish",),
     ("corpus.engine", "corpus.rejudge"),
     ("corpus.refilter",),
-    ("tokenization.tokenizer",),
+    ("tokenization.tokenizer", "tokenization.documents"),
     ("tokenization.shards", "tokenization.huggingface", "tokenization.fertility"),
     ("tokenization.streams",),
     ("tokenization.best_fit", "tokenization.objectives"),
@@ -43,7 +43,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("modeling.recorder",),
     ("modeling.train",),
     ("modeling.evaluate",),
-    ("modeling.page",),
+    ("modeling.page", "modeling.judging"),
     ("jobs",),
 )  # fmt: skip
 

@@ -87,7 +87,7 @@ def special_ids(folder: Path, objective: Objective) -> dict[str, int]:
 
 def sentinel_names(known: Mapping[str, int]) -> list[str]:
     """<|extra_0|>, <|extra_1|>, … as far as there is no gap."""
-    names = []
+    names: list[str] = []
     while (name := f"<|extra_{len(names)}|>") in known:
         names.append(name)
     return names
@@ -117,18 +117,20 @@ def corrupted(identity: str, ids: np.ndarray, density: float, sentinels: Sequenc
     """Spans hidden behind sentinels, and told after the text; by stretches that have a sentinel for each span and one to end with."""
     longest = max(2, int((len(sentinels) - 1) * MEAN_SPAN / density))
     stretches = -(-len(ids) // longest)
-    made = []
+    made: list[Sequence[int] | np.ndarray] = []
     for number, stretch in enumerate(np.array_split(ids, max(1, stretches))):
         spans = noise_spans(f"{identity} {number}", len(stretch), density, len(sentinels) - 1)
         if not spans:
             made.append(stretch)
             continue
-        shown, told, at = [], [], 0
+        shown: list[Sequence[int] | np.ndarray] = []
+        told: list[Sequence[int] | np.ndarray] = []
+        at = 0
         for sentinel, (start, stop) in zip(sentinels, spans, strict=False):
             shown += [stretch[at:start], [sentinel]]
             told += [[sentinel], stretch[start:stop]]
             at = stop
-        made += [*shown, stretch[at:], *told, [sentinels[len(spans)]]]
+        made += [*shown, stretch[at:], *told, sentinels[len(spans) : len(spans) + 1]]
     return np.concatenate(made).astype(np.int64)
 
 

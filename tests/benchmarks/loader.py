@@ -81,7 +81,8 @@ def many_shards(folder: Path, *, shards: int, tokens: int) -> Path:
         found.append({"name": name, "documents": documents, "tokens": tokens, "bytes": tokens, "sha256": "", "index_sha256": ""})
     none = {"documents": 0, "tokens": 0, "bytes": 0, "shards": []}
     train = {name: sum(shard[name] for shard in found) for name in ("documents", "tokens", "bytes")} | {"shards": found}
-    made = {"format": FORMAT, "dtype": "uint16", "splits": {split: train if split == "train" else none for split in SPLITS}}
+    splits = {split: train if split == "train" else none for split in SPLITS}
+    made = {"format": FORMAT, "dtype": "uint16", "tokenizer": {}, "parents": [], "splits": splits}
     (folder / "manifest.json").write_text(json.dumps(made))
     return folder
 
