@@ -39,7 +39,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("modeling.recorder",),
     ("modeling.train",),
     ("modeling.evaluate",),
-    ("modeling.page",),
+    ("modeling.page", "modeling.ablation"),
     ("jobs",),
 )  # fmt: skip
 
