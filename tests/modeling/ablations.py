@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 from corpus import manifest
 from corpus.hashing import fraction
 
-WORDS = (
-    "the miller grinds his corn when wind turns sails and water wheel below old stone bridge where geese walk along a river "
-    "she counted nine sacks of flour before noon while bells rang over town market street baker waited there for bread"
-).split()
+WORDS = [
+    "the", "miller", "grinds", "his", "corn", "when", "wind", "turns", "sails", "and", "water", "wheel", "below", "old", "stone",
+    "bridge", "where", "geese", "walk", "along", "a", "river", "she", "counted", "nine", "sacks", "of", "flour", "before", "noon",
+    "while", "bells", "rang", "over", "town", "market", "street", "baker", "waited", "there", "for", "bread",
+]  # fmt: skip
 
 
 def texts(count: int, *, seed: int, words: int = 60) -> dict[str, str]:
