@@ -3,7 +3,7 @@
 A set for each arm (of its validation and test documents), the user's neutral texts, and tasks. Of a document the first 4,000 characters
 count, so that no book fills a set; of a set the first 200 kB, in the corpus' own order, which is that of a hash.
 
-No arm is trained on a document that has the id or the text of a held-out one, or that holds a fifth or more of the 13-word runs of one
+No arm is trained on a document that has the id or the text of a held-out one, or that holds more than a fifth of the 13-word runs of one
 (Llama 2's appendix A.6 calls a text clean of which less than a fifth is found elsewhere).
 
     held = HeldOut.of(arms, neutral=[Path("news.jsonl")], tasks=[Path("blimp.jsonl")])

@@ -121,7 +121,11 @@ def _verdict(
     primary = [effect for effect in effects if effect["primary"]]
     if failed:
         reasons = "; ".join(f"the {each['arm']} came out as “{each['verdict']}”, not “{each['expected']}”" for each in failed)
-        return {"withheld": True, "headline": "No verdict: this experiment cannot be trusted", "sentences": [f"{reasons.capitalize()}."]}
+        return {
+            "withheld": True,
+            "headline": "No verdict: this experiment cannot be trusted",
+            "sentences": [f"{reasons[0].upper()}{reasons[1:]}."],
+        }
     sentences = [sentence(effect) for effect in primary]
     if len(primary) == 1:
         return {"withheld": False, "headline": sentences[0], "sentences": []}

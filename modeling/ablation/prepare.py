@@ -90,8 +90,9 @@ def _tokenizer(folder: Path, arms: Sequence[Arm], held: HeldOut, wanted: Wanted)
     """The digest of the one that all arms share, in ``tokenizer/``."""
     if wanted.tokenizer:
         digest = load(wanted.tokenizer).digest
-        shutil.rmtree(folder / TOKENIZER, ignore_errors=True)
-        shutil.copytree(wanted.tokenizer, folder / TOKENIZER)
+        if Path(wanted.tokenizer).resolve() != (folder / TOKENIZER).resolve():
+            shutil.rmtree(folder / TOKENIZER, ignore_errors=True)
+            shutil.copytree(wanted.tokenizer, folder / TOKENIZER)
         return digest
     made_of = {"arms": [arm.digest for arm in arms], "held_out": held.digest}
     done = folder / _SAMPLE / "made_of.json"

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import platform
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -190,4 +191,4 @@ def _device(number: int) -> str:
 
 def commands(design: Design, folder: Path, program: str = "gristmill") -> list[str]:
     """A shell command for each run that is missing: lines of a SLURM array, or of xargs."""
-    return [f"{program} ablate --output {folder} --run {run.name}" for run in missing(design, folder)]
+    return [shlex.join([program, "ablate", "--output", str(folder), "--run", run.name]) for run in missing(design, folder)]
