@@ -10,7 +10,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, final
@@ -24,19 +24,19 @@ from corpus.hashing import rank
 from corpus.splits import TRAIN
 from corpus.storage import json_bytes, locate
 from modeling.ablation.design import Arm, Run
-from modeling.ablation.held_out import REASONS, SET_BYTES, Exclusion, HeldOut, Piece, rows
+from modeling.ablation.held_out import REASONS, TEXT, Exclusion, HeldOut, Piece, rows
 from tokenization.encode import id_type
 from tokenization.shards import FORMAT, INDEX, MANIFEST, TOKENIZER, TokenShard
 from tokenization.tokenizer import BOS, EOS, Tokenizer, load
 
-CURVE_SHARE = 0.08  # of a set's bytes: curves are validated on the first few documents of each set
+CURVE_BYTES, CURVE_CHARACTERS = 16_000, 500  # of a set: the beginnings of some thirty of its documents
 _BATCH = 64  # documents that are looked up among the held-out ones at once
 _WORD = re.compile(r"\S+|\s+")
 _NAME = "00000"
 
 
 def write_tokens(run: Run, held_out: Path, tokenizer: Path, output: Path) -> None:
-    """A token folder: ``train`` is the run's draw, ``test`` all held-out texts in their order, ``validation`` the first of each set (its
+    """A token folder: ``train`` is the run's draw, ``test`` all held-out texts in their order, ``validation`` beginnings of each set (its
     ``source`` is the set's name, so that curves are told apart). The manifest's ``draw`` counts what was left out.
     """
     model = load(tokenizer)
@@ -103,7 +103,7 @@ def tokenizer_sample(arms: Sequence[Arm], held_out: Path, output: Path, sample_b
     texts = [list(_first(arm, exclusion, share)) for arm in arms]
     share = min(sum(len(text.encode()) for text in each) for each in texts)
     chosen = [(TRAIN, text) for each in texts for text in _until(each, share)]
-    held = [("validation", piece.text) for piece in HeldOut.read(held_out).pieces if piece.kind == "text"]
+    held = [("validation", piece.text) for piece in HeldOut.read(held_out).pieces if piece.kind == TEXT]
     table = pa.table({"split": [split for split, _ in (*chosen, *held)], "language": pa.nulls(len(chosen) + len(held), pa.string()),
                       "text": [text for _, text in (*chosen, *held)]})  # fmt: skip
     (output / "documents").mkdir(parents=True, exist_ok=True)
@@ -132,7 +132,8 @@ def _until(texts: Any, size: int) -> Iterator[str]:
 def _for_curves(pieces: Sequence[Piece]) -> Iterator[Piece]:
     held: dict[str, int] = {}
     for piece in pieces:
-        if piece.kind == "text" and held.get(piece.set, 0) < CURVE_SHARE * SET_BYTES:
+        if piece.kind == TEXT and held.get(piece.set, 0) < CURVE_BYTES:
+            piece = replace(piece, text=piece.text[:CURVE_CHARACTERS])
             held[piece.set] = held.get(piece.set, 0) + len(piece.text.encode())
             yield piece
 

@@ -157,7 +157,7 @@ def run_facts(design: Design, folder: Path, estimate: Mapping[str, Any]) -> dict
 
 
 def _scores(run: Run, tokens: TokenFolder, model_folder: Path) -> dict[str, Any]:
-    """Nats of each held-out text, and the curve: bits per byte of the first texts of each set."""
+    """Nats of each held-out text, and the curve: bits per byte of the beginnings of some texts of each set."""
     model = load_model(model_folder)
     split = tokens.split("test")
     nats = score(model, model.config, split, chunks(split, model.config.context_length))
