@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("corpus.publish",),
     ("corpus.engine", "corpus.rejudge"),
     ("corpus.refilter",),
-    ("tokenization.tokenizer",),
+    ("tokenization.tokenizer", "tokenization.documents"),
     ("tokenization.shards", "tokenization.huggingface", "tokenization.fertility"),
     ("tokenization.packing", "tokenization.train", "tokenization.encode"),
     ("modeling.config", "modeling.hardware", "modeling.order", "modeling.resources"),
@@ -39,7 +39,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("modeling.recorder",),
     ("modeling.train",),
     ("modeling.evaluate",),
-    ("modeling.page", "modeling.ablation"),
+    ("modeling.page", "modeling.ablation", "modeling.judging"),
     ("jobs",),
 )  # fmt: skip
 
