@@ -121,10 +121,11 @@ def _verdict(
     primary = [effect for effect in effects if effect["primary"]]
     if failed:
         reasons = "; ".join(f"the {each['arm']} came out as “{each['verdict']}”, not “{each['expected']}”" for each in failed)
+        missed = [control for control in failed if control["arm"] == POSITIVE and control["verdict"] == NO_DIFFERENCE]
         return {
             "withheld": True,
             "headline": "No verdict: this experiment cannot be trusted",
-            "sentences": [f"{reasons[0].upper()}{reasons[1:]}."],
+            "sentences": [f"{reasons[0].upper()}{reasons[1:]}.", *map(_too_coarse, missed)],
         }
     sentences = [sentence(effect) for effect in primary]
     if len(primary) == 1:
@@ -138,6 +139,11 @@ def _verdict(
     else:
         headline = f"{best} is better than {_listed(behind)}" + (f"; {NO_DIFFERENCE} from {_listed(level)}" if level else "")
     return {"withheld": False, "headline": headline, "sentences": sentences}
+
+
+def _too_coarse(control: Mapping[str, Any]) -> str:
+    found, resolved = f"{control['effect']:+.3f} bits per byte", f"resolves about {control['resolves']:.3f}"
+    return f"It differs by {found}, and this experiment {resolved}: more seeds or a larger budget would resolve less."
 
 
 def sentence(effect: Mapping[str, Any]) -> str:

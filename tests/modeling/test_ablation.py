@@ -203,7 +203,7 @@ def concluded(folder: Path, corpora: dict[str, str], shift: dict[str, float], *,
         }  # fmt: skip
         run.scores(folder).write_text(json.dumps(told))
     result = conclude(made, folder)
-    (folder / "run.json").write_text(json.dumps(run_facts(made, folder, {"seconds": 60.0})))
+    (folder / "run.json").write_text(json.dumps(run_facts(made, folder, {"seconds": 60.0, "parallel": 2})))
     return result
 
 
@@ -236,6 +236,9 @@ def test_a_control_that_fails_withholds_the_verdict(corpora: dict[str, str], tmp
     assert result["verdict"]["withheld"]
     assert "cannot be trusted" in result["verdict"]["headline"]
     assert told in result["verdict"]["sentences"][0].lower()
+    assert [each.split(":")[1] for each in result["verdict"]["sentences"][1:]] == [" more seeds or a larger budget would resolve less."] * (
+        POSITIVE not in shift
+    )
     page = write_page(tmp_path).read_text()
     assert "A control failed" in page
     assert "is better than" not in page
