@@ -6,11 +6,13 @@ varied("corpus/", "dedup=on,off", folder, master=None, allow=())
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from corpus import manifest
 from corpus.dedup.exact import SameRecord
 from corpus.errors import RecipeError
-from corpus.recipe import Recipe
+from corpus.recipe import Recipe, from_data
 from corpus.refilter import Change, refilter
 from corpus.session import BRIEF_BYTES, session
 from corpus.step import step_name
@@ -26,13 +28,10 @@ def varied(corpus: str, vary: str, folder: Path, *, master: str | None, allow: C
     chosen = [value for value in values.split(",") if value]
     if not equals or len(set(chosen)) < 2:
         raise RecipeError("--vary names a setting and two values or more", where=vary, hint="dedup=on,off or gopher.min_words=10,50")
-    whole = Change.of(corpus, (), allow=allow) if key != DEDUP else None
-    changes = {
-        f"{key.rpartition('.')[2]}={value}": _without_deduplication(corpus, value, allow)
-        if whole is None
-        else Change.of(corpus, [f"{_setting(whole.recipe, key)}={value}"], allow=allow)
-        for value in chosen
-    }
+    place = locate(corpus)
+    recipe = from_data(manifest.read(place)["fingerprint"]["recipe"], overrides=(), allow=allow, where=place.uri)
+    make = _deduplicated if key == DEDUP else partial(_set_to, setting=_setting(recipe, key))
+    changes = {f"{key.rpartition('.')[2]}={value}": make(corpus, recipe, value, allow) for value in chosen}
     arms = {name: locate(corpus).uri if change is None else str(folder / name) for name, change in changes.items()}
     made = {name: change for name, change in changes.items() if change}
     spark = session("gristmill ablate", master, brief=all(change.size_bytes < BRIEF_BYTES for change in made.values()))
@@ -43,15 +42,25 @@ def varied(corpus: str, vary: str, folder: Path, *, master: str | None, allow: C
     return arms
 
 
-def _without_deduplication(corpus: str, value: str, allow: Collection[str]) -> Change | None:
+def _set_to(corpus: str, recipe: Recipe, value: str, allow: Collection[str], *, setting: str) -> Change | None:
+    """None where the corpus was made with this value: that arm is the corpus itself."""
+    override = [f"{setting}={value}"]
+    if from_data(recipe.to_data(), overrides=override, allow=allow, where=corpus) == recipe:
+        return None
+    return Change.of(corpus, override, allow=allow)
+
+
+def _deduplicated(corpus: str, recipe: Recipe, value: str, allow: Collection[str]) -> Change | None:
     """None where it stays on: that is the corpus itself."""
     if value not in ("on", "off"):
         raise RecipeError("dedup is on or off", where=f"--vary dedup={value}")
-    change = Change.of(corpus, (), allow=allow)
-    kept = tuple(step for step in change.recipe.corpus if not _deduplicates(step))
-    if len(kept) == len(change.recipe.corpus):
+    kept = tuple(step for step in recipe.corpus if not _deduplicates(step))
+    if len(kept) == len(recipe.corpus):
         raise RecipeError("the corpus was never deduplicated", where=corpus, hint="on and off would be one")
-    return None if value == "on" else replace(change, recipe=replace(change.recipe, corpus=kept))
+    if value == "on":
+        return None
+    change = Change.of(corpus, (), allow=allow)
+    return replace(change, recipe=replace(change.recipe, corpus=kept))
 
 
 def _deduplicates(step: object) -> bool:

@@ -46,7 +46,7 @@ def test_deduplication_on_and_off(small_corpus: Path, tmp_path: Path) -> None:
     assert gristmill("curate", "web", *whole).returncode == 0
     ran = gristmill(
         "ablate", tmp_path / "corpus", "--vary", "dedup=on,off", "--budget", "30k-tokens", "--set", "model.context_length=64",
-        "--vocab-size", "600", "--output", tmp_path / "ablation", "--print-commands",
+        "--vocab-size", "1500", "--output", tmp_path / "ablation", "--print-commands",
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert len(ran.stdout.splitlines()) == 12
