@@ -143,7 +143,7 @@ def _verdict(
 
 def _too_coarse(control: Mapping[str, Any]) -> str:
     found, resolved = f"{control['effect']:+.3f} bits per byte", f"resolves about {control['resolves']:.3f}"
-    return f"It differs by {found}, and this experiment {resolved}: more seeds or a larger budget would resolve less."
+    return f"It differs by {found}, and this experiment {resolved}: more seeds or a larger budget would find smaller differences."
 
 
 def sentence(effect: Mapping[str, Any]) -> str:
