@@ -236,9 +236,9 @@ def test_a_control_that_fails_withholds_the_verdict(corpora: dict[str, str], tmp
     assert result["verdict"]["withheld"]
     assert "cannot be trusted" in result["verdict"]["headline"]
     assert told in result["verdict"]["sentences"][0].lower()
-    assert [each.split(":")[1] for each in result["verdict"]["sentences"][1:]] == [" more seeds or a larger budget would resolve less."] * (
-        POSITIVE not in shift
-    )
+    assert [each.split(":")[1] for each in result["verdict"]["sentences"][1:]] == [
+        " more seeds or a larger budget would find smaller differences."
+    ] * (POSITIVE not in shift)
     page = write_page(tmp_path).read_text()
     assert "A control failed" in page
     assert "is better than" not in page
