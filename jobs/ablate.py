@@ -12,7 +12,7 @@ import click
 from corpus.storage import json_bytes, locate
 from jobs.ablation_console import show_plan, show_result
 from jobs.console import counting
-from jobs.running import run as run_job
+from jobs.running import run
 from jobs.varied_arms import varied
 from modeling.ablation import runs
 from modeling.ablation.design import expected_noise, expected_resolution
@@ -91,4 +91,4 @@ def _tokens(text: str) -> int:
 
 
 if __name__ == "__main__":
-    run_job(command)
+    run(command)
