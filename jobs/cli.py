@@ -29,6 +29,7 @@ COMMANDS = {
     "plan": "What a training run would take: memory, hours, energy.",
     "pretrain": "A model from token shards.",
     "evaluate": "Bits per byte of a model, beside a unigram model and zstd.",
+    "ablate": "Which corpus makes the better model, with intervals and controls.",
     "generate": "Text from a model.",
     "judge": "People compare what models wrote, in a local page.",
     "batches": "Which documents the optimizer sees at a step.",

@@ -41,6 +41,10 @@ SURFACE = {
         "--spark-processes", "--master", "--overwrite",
     ],
     "evaluate": ["MODEL", "TOKENS", "--output"],
+    "ablate": [
+        "CORPORA", "--budget", "--seeds", "--preset", "--set", "--output", "--vary", "--neutral", "--tasks", "--tokenizer", "--vocab-size",
+        "--controls", "--parallel", "--yes", "--print-commands", "--run", "--master", "--allow",
+    ],
     "generate": ["MODEL", "--prompt", "--tokens", "--temperature", "--top-k", "--top-p", "--seed"],
     "judge": [
         "SAMPLES", "--votes", "--results", "--export", "--annotator", "--overlap", "--single", "--question", "--model", "--prompts",

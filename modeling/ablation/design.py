@@ -1,0 +1,191 @@
+"""What an ablation is, said before it is run: arms, controls, seeds, budget, shape, primary outcome; and what it will take and can tell.
+
+ablation/
+  plan.json                       this design, its estimate
+  held_out/  tokenizer/           shared by all runs
+  runs/NAME-FINGERPRINT/          a model folder as `gristmill pretrain` makes it
+  scores/NAME-FINGERPRINT.json    what the run makes of each held-out text, written last: its existence means that the run is whole
+  ablation.json  ablation.html
+
+Arms are trained with equal budgets of tokens, and paired: runs of one seed have the same initial weights and, where they have as many
+windows, the same windows in each batch. A seed draws its documents from another place of the corpus, so that the luck of the draw is part
+of the noise: seed s begins at the fraction s·φ of it, the null control half a corpus further.
+
+    design = Design(arms=(Arm(name="a", corpus="a/", digest="…"), …), seeds=3, budget_tokens=500_000, …)
+    design.runs()[0].name           # "a-0"
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self, final
+
+import numpy as np
+
+from corpus import manifest
+from corpus.errors import InputError
+from corpus.storage import json_bytes, locate
+from corpus.version import code_version
+from modeling.ablation.statistics import Noise, resolution
+from modeling.config import ModelConfig, SettingError, TrainConfig
+
+FORMAT, PLAN, SCORES, RUNS, HELD_OUT, TOKENIZER = "gristmill ablation 1", "plan.json", "scores", "runs", "held_out", "tokenizer"
+NULL, POSITIVE = "null control", "positive control"
+SHUFFLED = 0.2  # of the positive control's words
+_STEPS = 200  # at the least: a preset's batch would leave a small budget a few dozen
+_VALIDATIONS = 5  # along a curve; each costs what 3 % of a run of 500,000 tokens does
+_GOLDEN = (math.sqrt(5) - 1) / 2  # multiples of it lie far apart in [0, 1), however many there are
+# What a run moves by when it is repeated with another seed and other documents, in bits per byte: at `1m` and a few 100,000 tokens as
+# measured here (README), and about so much less as the budget's root grows; large models as the literature has it (DataDecide).
+_NOISE, _NOISE_TOKENS, _LEAST_NOISE = 0.02, 250_000, 0.0008
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """A corpus to train on. ``shift``: where seed 0 begins, a fraction of the corpus; ``shuffled``: the share of words out of place."""
+
+    name: str
+    corpus: str
+    digest: str
+    shift: float = 0.0
+    shuffled: float = 0.0
+
+    @classmethod
+    def of(cls, name: str, corpus: str) -> Self:
+        """Raises InputError where there is no finished corpus."""
+        manifest.read(locate(corpus))
+        return cls(name=name, corpus=locate(corpus).uri, digest=hashlib.sha256((locate(corpus) / manifest.NAME).read_bytes()).hexdigest())
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """All that decides the result. ``held_out`` and ``tokenizer`` are digests; ``tasks`` names those sets that are tasks."""
+
+    arms: tuple[Arm, ...]
+    controls: bool
+    seeds: int
+    budget_tokens: int
+    preset: str
+    model: ModelConfig
+    train: TrainConfig
+    held_out: str
+    tokenizer: str
+    tasks: tuple[str, ...] = ()
+
+    @property
+    def all_arms(self) -> tuple[Arm, ...]:
+        """With the controls, which are made of the first arm."""
+        first = self.arms[0]
+        controls = (replace(first, name=NULL, shift=0.5), replace(first, name=POSITIVE, shuffled=SHUFFLED))
+        return (*self.arms, *(controls if self.controls else ()))
+
+    def runs(self) -> list["Run"]:
+        """One seed after another: whoever stops the experiment early has whole pairs."""
+        return [Run(self, arm, seed) for seed in range(self.seeds) for arm in self.all_arms]
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """(reference, arm) of the user's arms."""
+        for at, arm in enumerate(self.arms):
+            yield from ((earlier.name, arm.name) for earlier in self.arms[:at])
+
+    def write(self, folder: Path, **said: Any) -> dict[str, Any]:
+        """``plan.json``; what was ``said`` of a design before its first run stands, however often it is gone on with. Returns it all."""
+        now = json.loads(json_bytes({"format": FORMAT, "design": asdict(self), **said}))
+        try:
+            there = json.loads((folder / PLAN).read_bytes())
+        except (OSError, ValueError):
+            there = {}
+        if there.get("design") == now["design"]:
+            return dict(there)
+        (locate(str(folder)) / PLAN).write_bytes(json_bytes(now))
+        return dict(now)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Raises InputError where no ablation was begun."""
+        try:
+            told = json.loads((folder / PLAN).read_bytes())["design"]
+            model, train = ModelConfig(**told.pop("model")), TrainConfig(**told.pop("train"))
+            arms = tuple(Arm(**arm) for arm in told.pop("arms"))
+            return cls(arms=arms, model=model, train=train, **told | {"tasks": tuple(told["tasks"])})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError("no ablation was begun here", where=str(folder), hint="run `gristmill ablate` without --run first") from error
+
+
+@final
+@dataclass(frozen=True)
+class Run:
+    """One model of a design."""
+
+    design: Design
+    arm: Arm
+    seed: int
+
+    @property
+    def train(self) -> TrainConfig:
+        return replace(self.design.train, seed=self.seed)
+
+    @property
+    def start(self) -> float:
+        """Where in the corpus the run's documents begin, a fraction."""
+        return (self.arm.shift + self.seed * _GOLDEN) % 1.0
+
+    @property
+    def name(self) -> str:
+        plain = re.sub(r"[^\w.=-]+", "_", self.arm.name)
+        return f"{plain}-{self.seed}"
+
+    @property
+    def folder_name(self) -> str:
+        """With the fingerprint of all that decides the run: another setting is another folder, and the old one stays of use."""
+        told = [
+            self.arm.digest, self.arm.shuffled, self.start, asdict(self.design.model), asdict(self.train), self.design.held_out,
+            self.design.tokenizer, code_version("modeling"), code_version("tokenization"), code_version("corpus"),
+        ]  # fmt: skip
+        return f"{self.name}-{hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:10]}"
+
+    def scores(self, folder: Path) -> Path:
+        return folder / SCORES / f"{self.folder_name}.json"
+
+
+def fitted(model: ModelConfig, train: TrainConfig, budget_tokens: int) -> TrainConfig:
+    """The preset's training with as many steps as the budget has batches, and smaller batches where those would be too few.
+
+    Raises SettingError where the budget does not fill twenty steps of four windows.
+    """
+    windows = min(train.global_batch_tokens, budget_tokens // _STEPS) // model.context_length
+    batch = max(4, 1 << max(0, windows.bit_length() - 1)) * model.context_length
+    if windows * model.context_length >= train.global_batch_tokens:
+        batch = train.global_batch_tokens
+    steps = budget_tokens // batch
+    if steps < 20:
+        raise SettingError(
+            f"{budget_tokens:,} tokens are {steps} steps of {batch:,}", where="--budget", hint=f"take {20 * batch:,} or more"
+        )
+    return replace(
+        train,
+        steps=steps,
+        global_batch_tokens=batch,
+        warmup_steps=max(5, steps // 20),
+        validate_every_steps=-(-steps // _VALIDATIONS),
+        checkpoint_every_steps=steps if steps <= 1000 else 1000,
+        validation_tokens=1 << 40,  # the set that curves are drawn from is small already
+    )
+
+
+def expected_noise(budget_tokens: int) -> float:
+    """The standard deviation of a run before any was made, in bits per byte."""
+    return max(_LEAST_NOISE, _NOISE * math.sqrt(_NOISE_TOKENS / budget_tokens))
+
+
+def expected_resolution(design: Design, deviation: float) -> float:
+    """What the experiment will find in four cases of five, documents left aside: their share is known only when it is over."""
+    arms = len(design.arms) + design.controls
+    noise = Noise(deviation, (arms - 1) * (design.seeds - 1))
+    return resolution(noise.deviation * float(np.sqrt(2 / design.seeds)), noise.freedom)
