@@ -30,6 +30,7 @@ COMMANDS = {
     "pretrain": "A model from token shards.",
     "evaluate": "Bits per byte of a model, beside a unigram model and zstd.",
     "generate": "Text from a model.",
+    "export": "A model as a plain folder of transformers.",
     "batches": "Which documents the optimizer sees at a step.",
 }
 _HEAVY = {"torch", "lightning", "safetensors", "tensorboard"}

@@ -41,6 +41,7 @@ SURFACE = {
     ],
     "evaluate": ["MODEL", "TOKENS", "--output"],
     "generate": ["MODEL", "--prompt", "--tokens", "--temperature", "--top-k", "--top-p", "--seed"],
+    "export": ["MODEL", "--output", "--drop-mtp"],
     "batches": ["TOKENS", "--step", "--preset", "--set"],
 }  # fmt: skip
 
