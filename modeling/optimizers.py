@@ -49,7 +49,9 @@ def make_optimizer(model: nn.Module, train: TrainConfig) -> torch.optim.Optimize
         return torch.optim.Adafactor(groups, lr=train.learning_rate)
     if train.optimizer == "muon":
         return MuonBesideAdamW(model, train)
-    return torch.optim.AdamW(groups, lr=train.learning_rate, betas=betas, foreach=True)
+    # on a CPU one pass over all that belongs to a weight, where foreach takes a dozen; sharded tensors have no such kernel there
+    fused = all(type(each.data) is Tensor and each.device.type == "cpu" for each in (*decayed, *others))
+    return torch.optim.AdamW(groups, lr=train.learning_rate, betas=betas, fused=fused, foreach=not fused)
 
 
 @final

@@ -138,7 +138,8 @@ def layouts(gpus: int, heads: int) -> list[Layout]:
 def memory(model: ModelConfig, layout: Layout, micro: int, gpu: Gpu) -> Memory:
     """AdamW in float32 under bf16 autocast, as `gristmill pretrain` runs on a GPU: 16 bytes a parameter, and what a step needs.
 
-    Weights, gradients and moments are exact. With tensor parallelism activations are split too (sequence parallelism, Korthikanti et al. 2022).
+    Weights, gradients and moments are exact. With tensor parallelism activations are split too (sequence parallelism, Korthikanti et
+    al. 2022).
     """
     layer, rest = kept(model)
     held = model.parameters / layout.shards
