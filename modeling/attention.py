@@ -68,13 +68,13 @@ def flex_kernel(device_type: str) -> Callable[..., Any] | None:
 
 def _agrees(kernel: Callable[..., Any], device: torch.device) -> bool:
     generator = torch.Generator().manual_seed(0)
-    made = [torch.randn(2, heads, 256, 64, generator=generator).to(device, torch.bfloat16).requires_grad_() for heads in (4, 2, 2)]
+    q, k, v = (torch.randn(2, heads, 256, 64, generator=generator).to(device, torch.bfloat16).requires_grad_() for heads in (4, 2, 2))
     documents = (torch.arange(256, device=device) // 100).expand(2, 256)
     told = []
     for flex in (True, False):
         mask = sight(256, device, window=64, documents_BT=documents, flex=flex)
-        y = kernel(*made, block_mask=mask, enable_gqa=True) if flex else attend(*made, mask)
-        told.append((y, *torch.autograd.grad(y.float().square().sum(), made)))
+        y = kernel(q, k, v, block_mask=mask, enable_gqa=True) if flex else attend(q, k, v, mask)
+        told.append((y, *torch.autograd.grad(y.float().square().sum(), (q, k, v))))
     return all(torch.allclose(one, two, atol=_FLEX_TOLERANCE, rtol=_FLEX_TOLERANCE) for one, two in zip(*told, strict=True))
 
 

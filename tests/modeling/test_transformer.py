@@ -234,8 +234,8 @@ def test_the_training_loss_is_that_of_whole_logits() -> None:
     nats, spread = token_losses(two, config, ids)
     share = batch["mask"] / 22
     whole = ((nats + 1e-2 * spread.square()) * share).sum()
-    assert float(plain) == pytest.approx(float((nats * share).sum()), rel=1e-5)
-    assert float(total) == pytest.approx(float(whole), rel=1e-5)
+    assert float(plain) == pytest.approx((nats * share).sum().item(), rel=1e-5)
+    assert total.item() == pytest.approx(whole.item(), rel=1e-5)
     total.backward()
     whole.backward()
     for (name, ours), theirs in zip(one.named_parameters(), two.parameters(), strict=True):
