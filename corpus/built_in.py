@@ -26,6 +26,7 @@ BUILT_IN: dict[str, str] = {
     "extract_html": "corpus.extraction.html:ExtractHtml",
     "read_rights": "corpus.rights:ReadRights",
     "require_labels": "corpus.rights:RequireLabels",
+    "require_license": "corpus.rights:RequireLicense",
     "normalize_unicode": "corpus.normalize.unicode:NormalizeUnicode",
     "normalize_whitespace": "corpus.normalize.whitespace:NormalizeWhitespace",
     "identify_language": "corpus.language.identify:IdentifyLanguage",
@@ -52,6 +53,7 @@ BUILT_IN: dict[str, str] = {
     "url_duplicates": "corpus.dedup.urls:UrlDuplicates",
     "exact_duplicates": "corpus.dedup.exact:ExactDuplicates",
     "near_duplicates": "corpus.dedup.minhash:NearDuplicates",
+    "semantic_duplicates": "corpus.dedup.semantic:SemanticDuplicates",
     "dedup_lines": "corpus.dedup.lines:DedupLines",
     "dedup_substrings": "corpus.dedup.substrings:DedupSubstrings",
     "cap_hosts": "corpus.urls.hosts:CapHosts",
@@ -59,4 +61,14 @@ BUILT_IN: dict[str, str] = {
     "keep_percentiles": "corpus.quality.percentiles:KeepPercentiles",
     "split_by_cluster": "corpus.splits:SplitByCluster",
     "mix": "corpus.mixing:Mix",
+}
+
+# Transient column -> the built-in that adds it, for the hint of a recipe that lacks it.
+MAKERS: dict[str, str] = {
+    "words": "segment_words",
+    "meta": "extract_html",
+    "payload": "the source warc",
+    "site_rules": "the source warc",
+    "text_digest": "text_digest",
+    "signature": "min_hash_signature",
 }

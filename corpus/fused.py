@@ -5,15 +5,14 @@ own, and ``done.json``, written last, says that they are whole. A killed run goe
 
     outcome = run_split(split, recipe, Place("/tmp/work/fused/00000-0000"))
 
-A parser written in C may take the process with it. Then the task is tried again, as Spark does, and this time ``careful``: every batch in
-a child process, and where the child dies, half of the batch, down to the record, which alone is lost (``extract:crashed``). A task that is
-tried for the first time pays nothing for it.
+A parser written in C may take the process with it. Then the task is tried again, as Spark does, and this time ``careful``: it is read in a
+child process (``sources.careful``), and every batch goes through the steps in one; where that dies, half of the batch, down to the record,
+which alone is lost (``extract:crashed``). A task that is tried for the first time pays nothing for it.
 """
 
 import json
 import os
 import resource
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -29,6 +28,7 @@ from corpus import document
 from corpus.pii.redact import redact_url
 from corpus.recipe import Recipe
 from corpus.report.metrics import Metrics
+from corpus.sources.careful import CRASHES, read_carefully
 from corpus.sources.source import ReadLog, Split
 from corpus.step import FusedPass, Reason, reject, rejected, signal_types
 from corpus.storage import Place
@@ -36,7 +36,6 @@ from corpus.storage import Place
 DOCUMENTS, LEDGER, METRICS, DONE = "documents.parquet", "ledger.parquet", "metrics.json", "done.json"
 SITE_RULES = "site_rules"  # a transient column of sources, on the ledger table where a corpus step reads it
 CRASHED = Reason("extract:crashed", "a parser crashed on the document, and took its process with it")
-_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 _KEPT_DAMAGES = 1000  # per split, with file and offset; beyond that only counted: 1,000 holes in 128 MB is no archive any more
 
 
@@ -119,7 +118,8 @@ def run_split(split: Split, recipe: Recipe, folder: Place, *, careful: bool = Fa
     fused = FusedPass(recipe.steps, recipe.output.keep_rejected)
     log = ReadLog()
     with SplitWriter(recipe, folder) as writer:
-        for read in recipe.sources[split.source].read(split, log):
+        source = recipe.sources[split.source]
+        for read in read_carefully(source, split, log) if careful else source.read(split, log):
             for batch in carefully(fused, read) if careful else fused(read):
                 writer.write(batch)
     outcome = SplitOutcome(
@@ -162,7 +162,7 @@ def carefully(fused: FusedPass, batch: pa.RecordBatch) -> Iterator[pa.RecordBatc
         source = pa.BufferReader(sent)
         while source.tell() < len(sent):
             yield from pa.ipc.open_stream(source)
-    elif -status not in _CRASHES:
+    elif -status not in CRASHES:
         yield from fused(batch)
     elif batch.num_rows > 1:
         half = batch.num_rows // 2

@@ -141,7 +141,7 @@ def fill(shares: Mapping[str, float], limits: Mapping[str, float], total: float)
         open_ = [group for group in sorted(shares) if group not in full and shares[group] > 0]
         left = max(0.0, total - _sum(full.values()))
         whole = _sum(shares[group] for group in open_)
-        dealt = {group: left * shares[group] / whole for group in open_} if whole else {}
+        dealt = {group: left * (shares[group] / whole) for group in open_} if whole else {}  # a product with the least float would be 0
         over = {group: limits[group] for group, amount in dealt.items() if amount > limits[group]}
         if not over:
             return {group: full.get(group, dealt.get(group, 0.0)) for group in shares}

@@ -26,13 +26,14 @@ import pydantic
 import yaml
 
 from corpus import document
-from corpus.built_in import BUILT_IN
+from corpus.built_in import BUILT_IN, MAKERS
 from corpus.errors import RecipeError
 from corpus.sources.source import Source
-from corpus.step import CorpusStep, DocumentStep, Rule, signal_types, step_name
+from corpus.step import CODE, CorpusStep, DocumentStep, Rule, signal_types, step_name
 
 _BUILT_IN_PACKAGE = "corpus"
 RECIPES = "corpus.resources.recipes"
+_MAX_VALUES = 100_000
 
 _SECTIONS: dict[str, type] = {"sources": Source, "steps": DocumentStep, "corpus": CorpusStep}
 
@@ -180,7 +181,11 @@ def _part(entry: Any, kind: type, allow: Collection[str], where: str) -> Any:
         raise RecipeError(f"this is no {kind.__name__}", where=where, hint="sources, steps and corpus hold different kinds of step")
     if not dataclasses.is_dataclass(made):
         raise RecipeError("a step is a frozen dataclass", where=where, hint="add @dataclass(frozen=True, kw_only=True)")
-    return _build(made, {} if fields is None else fields, where)
+    built = _build(made, {} if fields is None else fields, where)
+    for each in dataclasses.fields(made):
+        if CODE in each.metadata and getattr(built, each.name):
+            _import(getattr(built, each.name), allow, f"{where}.{each.name}")
+    return built
 
 
 def _import(path: str, allow: Collection[str], where: str) -> Any:
@@ -206,7 +211,7 @@ def _build(kind: type, fields: Any, where: str) -> Any:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
-        given = "" if first["type"] in ("missing", "value_error") else f", got {first['input']!r}"
+        given = "" if first["type"] in ("missing", "value_error") else f", got {first['input']!r:.200}"
         raise RecipeError(f"{message[0].lower()}{message[1:]}{given}", where=f"{where}.{key}" if key else where) from error
     except (TypeError, ValueError) as error:
         raise RecipeError(str(error), where=where) from error
@@ -281,15 +286,30 @@ def _find_step(data: Mapping[str, Any], name: str, keys: list[str], override: st
 
 def _read_yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if _written_out(data, {}) > _MAX_VALUES:
+            raise RecipeError("the recipe is far too large with its aliases written out", where=str(path))
+        return data
     except FileNotFoundError:
         raise RecipeError("no such file", where=str(path)) from None
+    except RecursionError:
+        raise RecipeError("the recipe is nested too deep", where=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError("cannot read the recipe", where=str(path), hint=str(error)) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise RecipeError("this is no safe YAML", where=where, hint=str(getattr(error, "problem", error))) from error
+
+
+def _written_out(value: Any, known: dict[int, int]) -> int:
+    """How many values there are without aliases: a list of ten lists of ten is written in a line, and ten such lines are a bomb."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = _MAX_VALUES  # of one that holds itself, which is met again while it is counted
+        known[id(value)] = 1 + sum(_written_out(each, known) for each in (value.values() if isinstance(value, dict) else value))
+    return known[id(value)]
 
 
 def _part_to_data(part: Any) -> dict[str, Any]:
@@ -314,13 +334,12 @@ def _check_order(recipe: Recipe) -> None:
     """Each step finds the columns that it reads, and no two steps measure under one name."""
     available = set(document.WORKING)
     available |= {column for source in recipe.sources for column in source.adds}  # nulls in the batches of the other sources
-    makers = _makers()
     parts: list[Source | DocumentStep] = [*recipe.sources, *recipe.steps]
     for at, step in enumerate(recipe.steps):
         where = f"steps[{at}] {step_name(type(step))}"
         for column in step.reads:
             if column not in available:
-                maker = makers.get(column)
+                maker = MAKERS.get(column)
                 hint = f"put {maker} before it" if maker else f"known here are {', '.join(sorted(available - set(document.WORKING)))}"
                 raise RecipeError(f"reads the column {column!r}, which nothing before it adds", where=where, hint=hint)
         if step.rewrites_text:
@@ -337,7 +356,7 @@ def _check_order(recipe: Recipe) -> None:
         cutter = step_name(type(set_step)) if document.CUTS[0] in set_step.fills else cutter
         for column in set_step.reads:
             if not any(column in part.adds for part in parts):
-                maker = makers.get(column)
+                maker = MAKERS.get(column)
                 hint = f"add {maker} to the {'sources' if maker.startswith('the source') else 'steps'}" if maker else ""
                 raise RecipeError(
                     f"reads {column!r}, which no source or document step adds", where=f"corpus[{at}] {step_name(type(set_step))}", hint=hint
@@ -373,15 +392,3 @@ def _check_limits(recipe: Recipe) -> None:
 def _is_remeasured(name: str) -> bool:
     """Words are counted again after the text was rewritten (redacted): the last count stands."""
     return name in ("words", "word_unit")
-
-
-def _makers() -> dict[str, str]:
-    """Transient column -> the built-in step that adds it, for the hint."""
-    columns = {
-        "words": "segment_words",
-        "payload": "the source warc",
-        "site_rules": "the source warc",
-        "text_digest": "text_digest",
-        "signature": "min_hash_signature",
-    }
-    return {**columns, "meta": "extract_html"}

@@ -23,6 +23,8 @@ NOINDEX = Reason("rights:noindex", "the page asks not to be indexed (robots: noi
 NOAI = Reason("rights:noai", "the page asks not to be used for machine learning (robots: noai)")
 AIPREF = Reason("rights:aipref", "the page prefers that no model be trained on it (Content-Usage)")
 TDM_RESERVED = Reason("rights:tdm_reserved", "the page reserves text and data mining (tdm-reservation: 1)")
+LICENSE = Reason("rights:license", "the document's licence is not one that the recipe allows")
+NO_LICENSE = Reason("rights:no_license", "the document states no licence, and the recipe requires one")
 LABELS_MISSING = Reason("labels:missing", "the document lacks an access label that the recipe requires")
 LABELS_NOT_ALLOWED = Reason("labels:not_allowed", "an access label of the document has a value that the recipe does not allow")
 
@@ -32,6 +34,7 @@ _MAX_LABELS = 20
 _CREATIVE_COMMONS = re.compile(
     r"creativecommons\.org/(licenses/(by(?:-nc)?(?:-nd|-sa)?)/(\d\.\d)|publicdomain/(zero|mark)/(\d\.\d))", re.IGNORECASE
 )
+_LICENSE_PATTERN = re.compile(r"[A-Za-z0-9.+*-]{1,60}")
 _SPDX = re.compile(r"^[A-Za-z0-9.+-]{2,40}$")
 _KNOWN_WITH_COLON = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after")
 
@@ -148,6 +151,73 @@ class RequireLabels(DocumentStep):
         barred = [any(of.get(name) not in (None, "", *values) for name, values in self.allowed.items()) for of in labels]
         batch = reject(batch, step_name(type(self)), LABELS_MISSING, np.array(missing, dtype=bool))
         return reject(batch, step_name(type(self)), LABELS_NOT_ALLOWED, np.array(barred, dtype=bool))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class RequireLicense(DocumentStep):
+    """Lets pass what bears a licence that matches ``allow`` (where that is empty: any) and none of ``deny``; behind ``read_rights``.
+
+    Patterns are SPDX identifiers, whatever their case. ``*`` behind a hyphen is a version: ``CC-BY-*`` is CC-BY-4.0 and CC-BY-3.0-US, and
+    not CC-BY-NC-4.0; elsewhere it is anything (``CC-BY*``). Of ``MIT OR GPL-3.0-only`` one has to pass, with ``AND`` both; an exception
+    (``WITH``) grants more than its licence, and is not looked at. Licences are as declared: nobody has verified them.
+    """
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    allow_missing: bool = False
+
+    reasons = (LICENSE, NO_LICENSE)
+
+    def __post_init__(self) -> None:
+        for pattern in (*self.allow, *self.deny):
+            if not _LICENSE_PATTERN.fullmatch(pattern):
+                raise ValueError(f"{pattern!r} is no SPDX identifier, nor a pattern of them such as CC-BY-*")
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        stated = batch["license"].to_pylist()
+        passes = {each: self.passes(each) for each in set(stated) - {None}}
+        missing = [each is None and not self.allow_missing for each in stated]
+        batch = reject(batch, step_name(type(self)), NO_LICENSE, np.array(missing, dtype=bool))
+        barred = [each is not None and not passes[each] for each in stated]
+        return reject(batch, step_name(type(self)), LICENSE, np.array(barred, dtype=bool))
+
+    def passes(self, license: str) -> bool:
+        """What the lists say of an SPDX expression, or of the address of a Creative Commons licence."""
+        words = re.findall(r"[()]|[^\s()]+", license_of(license) or license)
+        try:
+            passed, rest = self._any(words)
+        except (IndexError, RecursionError):
+            return False
+        return passed and not rest
+
+    def _any(self, words: list[str]) -> tuple[bool, list[str]]:
+        """(whether the expression at the head of the words passes, the words behind it). AND binds more than OR."""
+        passed, rest = self._all(words)
+        while rest and rest[0].upper() == "OR":
+            other, rest = self._all(rest[1:])
+            passed = passed or other
+        return passed, rest
+
+    def _all(self, words: list[str]) -> tuple[bool, list[str]]:
+        passed, rest = self._one(words)
+        while rest and rest[0].upper() == "AND":
+            other, rest = self._one(rest[1:])
+            passed = passed and other
+        return passed, rest
+
+    def _one(self, words: list[str]) -> tuple[bool, list[str]]:
+        if words[0] == "(":
+            passed, rest = self._any(words[1:])
+            return (passed, rest[1:]) if rest[0] == ")" else (False, rest)
+        rest = words[3:] if words[1:2] and words[1].upper() == "WITH" else words[1:]
+        allowed = not self.allow or _matches(self.allow, words[0])
+        return allowed and not _matches(self.deny, words[0]), rest
+
+
+def _matches(patterns: tuple[str, ...], identifier: str) -> bool:
+    any_of = "|".join(re.escape(each).replace(r"\-\*", r"\-[0-9].*").replace(r"\*", ".*") for each in patterns)
+    return bool(patterns) and re.fullmatch(any_of, identifier, re.IGNORECASE) is not None
 
 
 def license_of(text: str) -> str | None:

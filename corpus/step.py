@@ -47,6 +47,8 @@ class Reason:
         assert re.fullmatch(r"[a-z0-9]+:[a-z0-9_]+", self.code), self.code
 
 
+CODE = "code"  # in the metadata of a field whose value is ``package.module:name``, a function of the user's: the package must be allowed
+
 Comparison = Literal["<", "<=", ">", ">="]
 _COMPARE: dict[str, Callable[[pa.Array, float], pa.Array]] = {
     "<": pc.less,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from corpus.tasks import raising_user_errors
 from jobs.running import run
 from jobs.training_console import show_evaluation
 from modeling.evaluate import evaluate
@@ -27,8 +28,10 @@ EXAMPLE = "\b\nExample:\n  gristmill evaluate model/ tokens/ --output evaluation
 )
 def command(model: Path, tokens: str, output: Path) -> None:
     """Evaluate MODEL on the validation and test documents of TOKENS, by language and source."""
-    evaluation = evaluate(model, tokens, output)
-    show_evaluation(evaluation, write_page(model, output))
+    with raising_user_errors(str(output)):
+        evaluation = evaluate(model, tokens, output)
+        page = write_page(model, output)
+    show_evaluation(evaluation, page)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import click
 from pyspark.ml.torch.distributor import TorchDistributor
 
 from corpus.session import session
+from corpus.tasks import raising_user_errors
 from jobs.running import run
 from jobs.training_console import TrainingPanel, show_model
 from modeling.config import with_settings
@@ -53,7 +54,7 @@ def command(tokens, output, name, settings, spark_processes, master, overwrite, 
             pretrain, tokens, output, model, train, Launch(**launch), watcher=Unwatched(), overwrite=overwrite
         )
     else:
-        with TrainingPanel(model) as panel:
+        with raising_user_errors(str(output)), TrainingPanel(model) as panel:
             trained = pretrain(tokens, output, model, train, Launch(**launch), watcher=panel, overwrite=overwrite)
     if trained and trained.leads:
         show_model(trained)

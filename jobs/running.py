@@ -6,10 +6,11 @@ if __name__ == "__main__":
 
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
-from corpus.errors import GristmillError
+from corpus.errors import GristmillError, StorageError
 
 
 def run(command: click.Command, arguments: Sequence[str] | None = None) -> None:
@@ -25,5 +26,12 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> None:
         print("stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
     except GristmillError as error:
-        print(f"gristmill: {error}", file=sys.stderr)
-        sys.exit(2)
+        _end(error)
+    except OSError as error:  # a disk or an object store that fails where nobody else has put it into words
+        what = (str(error) or type(error).__name__).splitlines()[0][:300]
+        _end(StorageError(f"reading or writing failed: {what}", hint="the same command goes on where this one stopped"))
+
+
+def _end(error: GristmillError) -> NoReturn:
+    print(f"gristmill: {error}", file=sys.stderr)
+    sys.exit(2)

@@ -99,9 +99,9 @@ def latest(root: Path) -> Checkpoint | None:
                 raise AssetError(
                     "the checkpoint is damaged", where=str(folder / name), hint=f"remove {folder} to go on from the one before"
                 )
-    except (OSError, ValueError, KeyError) as error:
+        return Checkpoint(folder, state["step"], state["fingerprint"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise AssetError("the checkpoint is damaged", where=str(folder), hint="remove it to go on from the one before") from error
-    return Checkpoint(folder, state["step"], state["fingerprint"])
 
 
 def load_weights(model: nn.Module, file: Path) -> None:

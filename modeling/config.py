@@ -156,6 +156,8 @@ class TrainConfig:
             raise SettingError("learning_rate and clip_norm must be positive, final_rate a share", where="train")
         if self.z_loss < 0 or self.mtp_weight < 0:
             raise SettingError("z_loss and mtp_weight are 0 or more", where="train")
+        if not 0 <= self.seed < 1 << 63:
+            raise SettingError("a seed is a whole number from 0 to 2^63 - 1", where="train.seed")
         if not 0 < self.decay_share <= 1:
             raise SettingError("decay_share is a share of the steps, above 0", where="train.decay_share")
         for name, known in (

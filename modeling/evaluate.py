@@ -35,7 +35,8 @@ _SAMPLES, _PROMPT_TOKENS, _SAMPLE_TOKENS = 4, 12, 120
 def load_model(folder: Path) -> Transformer:
     """The finished model of a folder, on the GPU if there is one, ready to predict."""
     manifest = read_manifest(folder)
-    if checkpoint.sha256(folder / checkpoint.MODEL) != manifest["files"][checkpoint.MODEL]:
+    weights = folder / checkpoint.MODEL
+    if not weights.is_file() or checkpoint.sha256(weights) != manifest["files"].get(checkpoint.MODEL):
         raise InputError("the weights are not those that the manifest names", where=str(folder / checkpoint.MODEL), hint="train it again")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return build(checkpoint.read_config(folder), 0, weights=folder / checkpoint.MODEL, device=device).eval()

@@ -93,7 +93,7 @@ def plan(
     model: ModelConfig, train: TrainConfig, *, tokens: float, gpus: int, gpu: Gpu, utilisation: float = 0.4, price: float | None = None
 ) -> Plan:
     """``price``: of one GPU for an hour. Raises SettingError where the GPUs do not divide the global batch, or a number is none."""
-    if not 0 < utilisation < 1 or gpus < 1 or tokens < 1:
+    if not 0 < utilisation < 1 or gpus < 1 or not 1 <= tokens < 1e30:  # NaN is neither
         raise SettingError("utilisation lies in (0, 1); gpus and tokens are 1 or more", where="plan")
     memory = [_largest(model, train, layout, gpus, gpu) for layout in layouts(gpus, model.kv_heads)]
     chosen = next((each for each in memory if each.fits), None)

@@ -189,7 +189,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads((folder / MANIFEST).read_bytes())
     except (OSError, ValueError) as error:
         raise InputError("this is no finished model", where=str(folder), hint="run `gristmill pretrain` to its end") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    whole = isinstance(manifest, dict) and {"files", "fingerprint", "parents"} <= manifest.keys()
+    if not whole or manifest.get("format") != FORMAT:
         raise InputError("this is no model folder", where=str(folder), hint=f"its manifest.json is not of format {FORMAT!r}")
     return manifest
 

@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from tests.conftest import REPOSITORY
 
@@ -28,22 +30,27 @@ def gristmill(*arguments: str | Path, cwd: Path = REPOSITORY, **more: str) -> su
 def kill_when(reached: Callable[[], bool], arguments: Sequence[str | Path], more: Mapping[str, str]) -> None:
     """Start ``gristmill ARGUMENTS``, and once ``reached`` kill -9 its whole process group, the JVM included."""
     command = [sys.executable, "-m", "jobs.cli", *map(str, arguments)]
-    process = subprocess.Popen(
-        command,
-        cwd=REPOSITORY,
-        env=environment(**more),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    try:
-        while not reached():
-            assert process.poll() is None, f"ended before it could be killed: {process.stderr and process.stderr.read()}"
-            assert time.monotonic() < deadline, "the moment to kill it never came"
-            time.sleep(0.02)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with tempfile.TemporaryFile() as errors:  # a pipe that nobody reads would stop it after 64 KiB
+        process = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env=environment(**more),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+        )
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        try:
+            while not reached():
+                assert process.poll() is None, f"ended before it could be killed: {_written(errors)}"
+                assert time.monotonic() < deadline, "the moment to kill it never came"
+                time.sleep(0.02)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _written(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")

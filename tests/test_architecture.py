@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("corpus.publish",),
     ("corpus.engine", "corpus.rejudge"),
     ("corpus.refilter",),
-    ("tokenization.tokenizer",),
+    ("tokenization.tokenizer", "tokenization.documents"),
     ("tokenization.shards", "tokenization.huggingface", "tokenization.fertility"),
     ("tokenization.packing", "tokenization.train", "tokenization.encode"),
     ("modeling.config", "modeling.hardware", "modeling.order", "modeling.resources", "modeling.attention", "modeling.losses"),
@@ -41,7 +41,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("modeling.recorder",),
     ("modeling.train",),
     ("modeling.evaluate",),
-    ("modeling.page",),
+    ("modeling.page", "modeling.judging"),
     ("jobs",),
 )  # fmt: skip
 

@@ -28,6 +28,7 @@ from corpus.storage import Place, json_bytes, locate
 from corpus.tasks import in_tasks, raising_user_errors
 from corpus.version import code_version
 from corpus.work import claim, refuse_foreign
+from tokenization.documents import documents_of
 from tokenization.shards import FORMAT, INDEX, MANIFEST, SPLITS, TOKENIZER, TokenFolder, TokenShard
 from tokenization.tokenizer import BOS, EOS, Tokenizer, from_manifest, load, read_manifest
 
@@ -103,8 +104,8 @@ def encode_shard(documents: Place, tokenizer: Tokenizer, place: Place) -> dict[s
         indexes = {split: Digesting(stack.enter_context((place / split / f"{name}.parquet").replace())) for split in SPLITS}
         writers = {split: stack.enter_context(pq.ParquetWriter(indexes[split], INDEX, compression="zstd")) for split in SPLITS}
         counts = {split: np.zeros(3, np.int64) for split in SPLITS}
-        with documents.open() as stream:
-            for batch in _read(pq.ParquetFile(stream)):
+        with documents_of(documents) as file:
+            for batch in _read(file):
                 rows: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
                 for row in batch.to_pylist():
                     split = row["split"] or SPLITS[0]

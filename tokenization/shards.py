@@ -140,7 +140,8 @@ class TokenFolder:
             manifest = json.loads((path / MANIFEST).read_bytes())
         except (OSError, ValueError) as error:
             raise InputError("this is no finished token folder", where=str(path), hint="make one with `gristmill encode`") from error
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        whole = isinstance(manifest, dict) and {"dtype", "parents", "splits", "tokenizer"} <= manifest.keys()
+        if not whole or manifest.get("format") != FORMAT:
             raise InputError("this is no token folder", where=str(path), hint=f"its manifest.json is not of format {FORMAT!r}")
         return cls(path, manifest)
 

@@ -145,7 +145,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads((folder / MANIFEST).read_bytes())
     except (OSError, ValueError) as error:
         raise AssetError("this is no tokenizer folder", where=str(folder), hint="make one with `gristmill train-tokenizer`") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or not {"kind", "digest"} <= manifest.keys():
         raise AssetError("this is no tokenizer folder", where=str(folder), hint=f"its manifest.json is not of format {FORMAT!r}")
     return manifest
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-import pyarrow.parquet as pq
 import sentencepiece
 import xxhash
 from sentencepiece import sentencepiece_model_pb2
@@ -25,6 +24,7 @@ from corpus.errors import InputError, OutputError, ResumeError
 from corpus.splits import TRAIN
 from corpus.storage import Place, json_bytes, locate
 from tokenization import huggingface
+from tokenization.documents import documents_of
 from tokenization.fertility import fertility
 from tokenization.tokenizer import (
     EXPORT_CONFIG,
@@ -153,8 +153,8 @@ class Sample:
 def texts_in_order(corpus: Place) -> Iterator[tuple[str, str | None, str]]:
     """(split, language, text) of the documents in hash order; a corpus that was not split is all training."""
     for shard in manifest.read(corpus)["shards"]["documents"]:
-        with (corpus / "documents" / shard["file"]).open() as stream:
-            for batch in pq.ParquetFile(stream).iter_batches(batch_size=1024, columns=["split", "language", "text"]):
+        with documents_of(corpus / "documents" / shard["file"]) as file:
+            for batch in file.iter_batches(batch_size=1024, columns=["split", "language", "text"]):
                 for row in batch.to_pylist():
                     yield row["split"] or TRAIN, row["language"], row["text"]
 
@@ -173,7 +173,10 @@ def _already(output: Path, settings: Mapping[str, Any]) -> Trained:
     changed = [name for name, value in settings.items() if there.get(name) != value]
     if changed:
         raise ResumeError(f"another tokenizer lies there; changed: {', '.join(changed)}", where=str(output), hint="--overwrite replaces it")
-    return Trained(output, there, json.loads((output / FERTILITY).read_bytes()), resumed=True)
+    try:
+        return Trained(output, there, json.loads((output / FERTILITY).read_bytes()), resumed=True)
+    except (OSError, ValueError) as error:
+        raise OutputError("the tokenizer there is not whole", where=str(output / FERTILITY), hint="--overwrite replaces it") from error
 
 
 def _sentencepiece(sample: Sample, kind: str, vocabulary: int) -> bytes:

@@ -27,7 +27,7 @@ from corpus.dedup.audit import Judgement, audit, found_chance, sets_of
 from corpus.dedup.components import components
 from corpus.dedup.earlier import MANIFEST, is_earlier, refuse_other_signatures, with_earlier
 from corpus.dedup.exact import EXACT
-from corpus.dedup.survivors import SurvivorRule, keep_one
+from corpus.dedup.survivors import SurvivorRule, keep_one_with_marks
 from corpus.errors import RecipeError
 from corpus.kernels.verify import alike, join_representatives, joining_pairs
 from corpus.step import CorpusStep, Reason, Workspace, step_name
@@ -136,7 +136,8 @@ class NearDuplicates(CorpusStep):
         ends = edges.select(F.col("a").alias("id"), "similarity").union(edges.select("b", "similarity"))
         best = ends.groupBy("id").agg(F.max("similarity").alias("similarity"))
         marks = best.join(roots, "id", "left").select(F.col("id").alias("marked"), "similarity", F.coalesce("root", "id").alias("root"))
-        return self._decided(documents, marks, workspace)
+        step, dropped = step_name(type(self)), (EXACT.code, NEAR.code)
+        return keep_one_with_marks(documents, marks, dropped, self.survivor, NEAR, step, workspace.texts, self.threshold)
 
     def _compared(self, live: DataFrame, workspace: Workspace) -> DataFrame:
         """(a, b, similarity) of pairs, a < b, each once: of every bucket as many verified ones as join and rank its documents.
@@ -158,18 +159,6 @@ class NearDuplicates(CorpusStep):
         compare = _Compare(self.verify == "shingles", self.threshold, self.all_pairs, self.representatives)
         pairs = buckets.select("key", "size", "id", "content").mapInArrow(compare, "a string, b string, similarity double")
         return pairs.groupBy("a", "b").agg(F.max("similarity").alias("similarity"))
-
-    def _decided(self, documents: DataFrame, marks: DataFrame, workspace: Workspace) -> DataFrame:
-        """Clusters from the marks (marked, similarity, root). Duplicates dropped before follow the document that stood for them."""
-        dropped = F.coalesce(F.col("outcome").isin(EXACT.code, NEAR.code), F.lit(False))
-        takes_part = F.col("outcome").isNull() | dropped
-        stands_for = F.when(dropped, F.col("duplicate_of")).otherwise(F.col("id"))
-        # rows that take no part get a key that meets no mark: with null all of them would land in one task
-        marked = F.when(takes_part, stands_for).otherwise(F.concat(F.lit("-"), "id"))
-        joined = documents.withColumn("marked", marked).join(marks, "marked", "left")
-        group = F.when(takes_part, F.coalesce("root", "marked"))
-        grouped = joined.withColumn("group", group).select(*documents.columns, "group", "similarity")
-        return keep_one(grouped, self.survivor, NEAR, step_name(type(self)), workspace.texts, self.threshold)
 
 
 def _compared_chance(similarity: float, bands: int, rows: int) -> float:

@@ -4,6 +4,7 @@ rule = SurvivorRule(sources=("wikipedia",), prefer=("highest", "longest", "oldes
 keep_one(documents.withColumns({"group": …, "similarity": …}), rule, EXACT, "exact_duplicates", texts)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -106,3 +107,28 @@ def keep_one(
     return without_earlier(ranks).select(
         [changed.get(name, F.col(name)) for name in documents.columns if name not in ("group", "similarity")]
     )
+
+
+def keep_one_with_marks(
+    documents: DataFrame,
+    marks: DataFrame,
+    dropped_by: Sequence[str],
+    rule: SurvivorRule,
+    reason: Reason,
+    step: str,
+    texts: DataFrame,
+    threshold: float,
+) -> DataFrame:
+    """:func:`keep_one` with groups from ``marks`` (marked, similarity, root): a document without one is alone.
+
+    Duplicates dropped before, for a reason of ``dropped_by``, follow the document that stood for them.
+    """
+    dropped = F.coalesce(F.col("outcome").isin(*dropped_by), F.lit(False))
+    takes_part = F.col("outcome").isNull() | dropped
+    stands_for = F.when(dropped, F.col("duplicate_of")).otherwise(F.col("id"))
+    # rows that take no part get a key that meets no mark: with null all of them would land in one task
+    marked = F.when(takes_part, stands_for).otherwise(F.concat(F.lit("-"), "id"))
+    joined = documents.withColumn("marked", marked).join(marks, "marked", "left")
+    group = F.when(takes_part, F.coalesce("root", "marked"))
+    grouped = joined.withColumn("group", group).select(*documents.columns, "group", "similarity")
+    return keep_one(grouped, rule, reason, step, texts, threshold)

@@ -2,8 +2,8 @@
 
 The libraries that write these formats hold a document as a tree of objects and know no bounds; text needs a fraction of the format. Kept
 are paragraphs and headings, table rows (cells parted by tabs), slides with their notes. Left out: comments, deleted and hidden text,
-headers, footers, footnotes, pictures, charts; macros and embedded files are never opened. Old binary files (doc, xls, ppt) and RTF are
-not read.
+headers, footers, footnotes, pictures, charts; macros and embedded files are never opened. Old binary files (doc, xls, ppt) are not
+read; RTF is ``extraction.rtf``'s.
 
     package = open_package(Path("report.docx").read_bytes(), Limits())
 """

@@ -1,19 +1,22 @@
 """The text layer of a PDF, in reading order, through pypdfium2 (Apache-2.0 or BSD-3; PDFium, BSD-3).
 
 Columns are read one after the other, words cut at line ends are joined, headers and footers (what comes again page after page) and page
-numbers go, tables are left out and counted. A scan has no text layer; reading pictures is not done here: such a file is rejected with
-its reason, and a reader of pictures of yours can make text files of what the ledger names. PDFium is native code that meets files from
+numbers go, tables are left out and counted. A scan has no text layer: its pages are drawn for a reader of pictures where one is given
+(``corpus.sources.pdf``), else it is rejected. PDFium is native code that meets files from
 strangers: sources call this in a child process (``corpus.sources.pdf``), never in their own.
 
     read_pdf(Path("paper.pdf").read_bytes(), max_pages=2000).text
 """
 
 import ctypes
+import math
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import final
 
+import numpy as np
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
@@ -25,23 +28,25 @@ MIN_CHARACTERS_A_PAGE = 10.0  # a scan with a stamp on it has a few; a title pag
 MAX_UNMAPPED = 0.2
 _MAX_CHARACTERS = 40_000  # of a page: the densest of newspapers have 30,000
 _SPACE = 32
+_MAX_PIXELS = 50_000_000  # of a page that is drawn: A3 at 400 dots an inch has 31 million, a hostile one 1.6 billion at 200
+Ocr = Callable[[np.ndarray], str]  # grey values, shape (height, width)
 
 
-def read_pdf(data: bytes, max_pages: int) -> Extracted:
+def read_pdf(data: bytes, max_pages: int, ocr: Ocr | None = None, dpi: int = 200) -> Extracted:
     """The document's text, title and date; or the reason why there is none."""
     try:
         document = pdfium.PdfDocument(data)
     except pdfium.PdfiumError as error:
         return Extracted(fault=ENCRYPTED if _needs_password(error) else BROKEN)
     try:
-        return _read(document, max_pages)
+        return _read(document, max_pages, ocr, dpi)
     except pdfium.PdfiumError:
         return Extracted(fault=BROKEN)
     finally:
         document.close()
 
 
-def _read(document: pdfium.PdfDocument, max_pages: int) -> Extracted:
+def _read(document: pdfium.PdfDocument, max_pages: int, ocr: Ocr | None, dpi: int) -> Extracted:
     count = len(document)
     if count > max_pages:
         return Extracted(fault=TOO_MANY_PAGES, value=count, threshold=max_pages)
@@ -54,19 +59,41 @@ def _read(document: pdfium.PdfDocument, max_pages: int) -> Extracted:
             counted["pdf:broken_page"] += 1
     characters = sum(not glyph.text.isspace() for page in pages for glyph in page.glyphs)
     unmapped = sum(glyph.text == "\ufffd" for page in pages for glyph in page.glyphs)
+    text = ""
     if not count or characters / count < MIN_CHARACTERS_A_PAGE:
-        return Extracted(fault=NO_TEXT_LAYER, value=characters / max(1, count), threshold=MIN_CHARACTERS_A_PAGE, counted=counted)
-    if unmapped / characters > MAX_UNMAPPED:
+        text = joined([_seen(document, number, ocr, dpi, counted) for number in range(count)] if ocr else [])
+    elif unmapped / characters <= MAX_UNMAPPED:
+        blocks = [page_blocks(page, counted) for page in without_running_lines(pages, counted)]
+        text = joined([block for page in _across_pages(blocks) for block in page])
+    else:
         return Extracted(fault=UNMAPPED, value=unmapped / characters, threshold=MAX_UNMAPPED, counted=counted)
-    blocks = [page_blocks(page, counted) for page in without_running_lines(pages, counted)]
+    if not text:
+        return Extracted(fault=NO_TEXT_LAYER, value=characters / max(1, count), threshold=MIN_CHARACTERS_A_PAGE, counted=counted)
     told = document.get_metadata_dict(skip_empty=True)
     day = re.match(r"D:(\d{4})(\d\d)?(\d\d)?", told.get("CreationDate", ""))
     return Extracted(
-        text=joined([block for page in _across_pages(blocks) for block in page]),
+        text=text,
         title=" ".join(told.get("Title", "").split()) or None,
         date=date_of(*day.groups()) if day else None,
         counted={name: number for name, number in counted.items() if number},
     )
+
+
+def _seen(document: pdfium.PdfDocument, number: int, ocr: Ocr, dpi: int, counted: Counter[str]) -> str:
+    """What the reader of pictures makes of a page. Where it fails, that is counted."""
+    page = document[number]
+    try:
+        width, height = page.get_size()
+        scale = min(dpi / 72, math.sqrt(_MAX_PIXELS / max(1.0, width * height)))
+        pixels = page.render(scale=scale, grayscale=True).to_numpy()
+        text = ocr(pixels.reshape(pixels.shape[:2]))
+        counted["pdf:ocr_pages"] += 1
+        return text.strip()
+    except Exception:  # whatever a stranger's code raises
+        counted["pdf:ocr_failed"] += 1
+        return ""
+    finally:
+        page.close()
 
 
 def _across_pages(pages: list[list[str]]) -> list[list[str]]:

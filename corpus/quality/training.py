@@ -25,12 +25,14 @@ from corpus.storage import json_bytes, locate
 
 HELD_OUT = 0.1
 _MIN_EXAMPLES = 20
+_NORMAL_95 = 1.959964  # quantile 0.975 of the normal distribution
 
 
 @final
 @dataclass(frozen=True)
 class TrainingResult:
-    """``auc``: area under the ROC curve on held-out text, label by label against the rest (1: told apart; 0.5: guessed).
+    """``auc``: area under the ROC curve on held-out text, label by label against the rest (1: told apart; 0.5: guessed);
+    ``auc_interval``: its 95 % interval, which tells whether the held-out texts were enough to say so.
 
     ``calibration``: whether the probabilities mean what they say, which AUC does not ask and a threshold depends on.
     """
@@ -39,10 +41,13 @@ class TrainingResult:
     trained: int
     held_out: int
     auc: dict[str, float]
+    auc_interval: dict[str, tuple[float, float]]
     calibration: dict[str, "Calibration"]
 
     def __str__(self) -> str:
-        scores = ", ".join(f"{label} {auc:.3f}" for label, auc in self.auc.items())
+        scores = ", ".join(
+            f"{label} {auc:.3f} ({self.auc_interval[label][0]:.3f} to {self.auc_interval[label][1]:.3f})" for label, auc in self.auc.items()
+        )
         errors = ", ".join(f"{label} {each.brier:.3f} and {each.error:.3f}" for label, each in self.calibration.items())
         told = f"held-out AUC on {self.held_out:,}: {scores}; Brier score and calibration error: {errors}"
         lines = [
@@ -102,12 +107,14 @@ def train_classifier(
         _train(lines, made, settings)
         model = fasttext.load_model(str(made))
         content = made.read_bytes()
-    auc, calibrations = {}, {}
+    auc, intervals, calibrations = {}, {}, {}
     for label in labels:
         scores, positive = _scores(model, label, held_out)
         auc[label] = round(area_under_roc(scores, positive), 4)
+        low, high = auc_interval(scores, positive)
+        intervals[label] = (round(low, 4), round(high, 4))
         calibrations[label] = calibration(scores, positive)
-    result = TrainingResult(output, len(train), len(held_out), auc, calibrations)
+    result = TrainingResult(output, len(train), len(held_out), auc, intervals, calibrations)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         locate(str(output)).write_bytes(content)
@@ -115,6 +122,7 @@ def train_classifier(
         raise AssetError("cannot write the model", where=str(output), hint=str(error)) from error
     digest = xxhash.xxh3_128_hexdigest("\n".join(f"{label} {text}" for label, text in texts).encode())
     card = {"labels": dict(counts), "trained": len(train), "held_out": len(held_out), "auc": auc, "settings": settings, "examples": digest}
+    card["auc_interval"] = intervals
     card["calibration"] = {label: asdict(each) for label, each in calibrations.items()}
     output.with_suffix(".json").write_bytes(json_bytes(card))
     return result
@@ -148,6 +156,27 @@ def area_under_roc(scores: np.ndarray, positive: np.ndarray) -> float:
     values, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
     return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def auc_interval(scores: np.ndarray, positive: np.ndarray) -> tuple[float, float]:
+    """As above -> the 95 % interval of that area by DeLong, DeLong and Clarke-Pearson (1988), cut to [0, 1].
+
+    The variance is that of each positive's share of negatives below it, and of each negative's share of positives above. Where all are told
+    apart it is 0, and the interval a point, however few there are. NaN where a kind has fewer than two.
+    """
+    above, below = scores[positive], np.sort(scores[~positive])
+    if min(len(above), len(below)) < 2:
+        return float("nan"), float("nan")
+    of_positives = _share_below(above, below)
+    of_negatives = 1 - _share_below(scores[~positive], np.sort(above))
+    deviation = float(np.sqrt(of_positives.var(ddof=1) / len(above) + of_negatives.var(ddof=1) / len(below)))
+    area = area_under_roc(scores, positive)
+    return max(0.0, area - _NORMAL_95 * deviation), min(1.0, area + _NORMAL_95 * deviation)
+
+
+def _share_below(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+    """Of ``ordered``, the share below each value, ties by half: (n,)."""
+    return (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")) / (2 * len(ordered))
 
 
 def calibration(scores: np.ndarray, positive: np.ndarray) -> Calibration:

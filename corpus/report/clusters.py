@@ -31,7 +31,7 @@ def _examples(decided: DataFrame, kept: DataFrame, texts: DataFrame) -> list[dic
         .orderBy("cluster_id")
         .limit(EXAMPLES)
     )
-    dropped = decided.where(F.col("outcome").isin("dedup:near", "dedup:exact") & F.col("cluster_id").isNotNull())
+    dropped = decided.where(F.col("outcome").isin("dedup:near", "dedup:exact", "dedup:semantic") & F.col("cluster_id").isNotNull())
     similarity = F.coalesce("value", F.lit(1.0))
     members = dropped.select("cluster_id", F.struct(similarity.alias("similarity"), F.col("id")).alias("member"))
     pairs = (

@@ -97,14 +97,19 @@ class ArxivSource(Source):
                 for member in reader.members(split.start, split.end, exact=split.exact or split.start == 0):
                     log.read_bytes += member.size
                     if member.path.lower().endswith((".gz", ".pdf", ".tgz", ".tex", ".ps", ".html")):
-                        yield self._row(member, file, log)
+                        made = log.parse(file.file, member.offset, member.size, self._row, member, file, log)
+                        if made:
+                            yield made
                     else:
                         log.records["arxiv:other_file"] += 1
                 log.first, log.next = reader.first, reader.next
             elif split.start == 0:  # one paper, whatever its name made of splits
                 log.read_bytes += file.size_bytes
                 is_small = file.size_bytes <= self.max_packed_bytes
-                yield self._row(Member(file.file, stream.read() if is_small else None, file.size_bytes, 0), file, log)
+                member = Member(file.file, stream.read() if is_small else None, file.size_bytes, 0)
+                made = log.parse(file.file, 0, file.size_bytes, self._row, member, file, log)
+                if made:
+                    yield made
 
     def _row(self, member: Member, file: InputFile, log: ReadLog) -> dict[str, Any]:
         number = arxiv_number(member.path)

@@ -57,7 +57,8 @@ class BooksSource(Source):
         log.read_bytes += split.file.size_bytes
         name = split.file.file.lower()
         read = self._tree if name.endswith(".opf") else self._text if name.endswith(".txt") else self._epub
-        yield from batches([read(split.file, log)], "books", self.batch_bytes)
+        made = log.parse(split.file.file, 0, split.file.size_bytes, read, split.file, log)
+        yield from batches([made] if made else [], "books", self.batch_bytes)
 
     def _text(self, file: InputFile, log: ReadLog) -> dict[str, Any]:
         if file.size_bytes > self.max_document_bytes:

@@ -33,7 +33,10 @@ def read_files(
             for entry in entries(stream, split.file, Wanted(endings, source.max_document_bytes), log):
                 fault = Extracted(fault=entry.fault, value=entry.size, threshold=source.max_document_bytes)
                 content = digest(entry.data) if entry.data else f"{split.file.sha256}:{entry.offset}"
-                for number, told in enumerate([fault] if entry.fault else reader(entry.data, entry.name)):
+                found = (
+                    [fault] if entry.fault else log.parse(split.file.file, entry.offset, len(entry.data), reader, entry.data, entry.name)
+                )
+                for number, told in enumerate(found or ()):
                     yield extracted_row(source, split.file, entry.offset + number, entry.name, f"{content}:{number}", told, log)
 
     yield from batches(rows(), source.name, source.batch_bytes)

@@ -43,6 +43,11 @@ class Frame:
     too_large: bool
     whole: bool
 
+    @property
+    def block(self) -> bytes:
+        """What stands behind the header of a whole record that is held."""
+        return self.content[len(self.content) - self.body_bytes :]
+
 
 def frames(stream: IO[bytes], split: Split, limit: int, log: ReadLog) -> Iterator[Frame]:
     """The records that begin in the split; ``limit``: bytes of a body above which it is passed over, never held."""

@@ -91,7 +91,8 @@ class GithubSource(Source):
                     log.records["code:other_file"] += 1
                 else:
                     inner = path.removeprefix(f"{root}/") if root else path
-                    made = self._row(member, inner, repository, _nearest(path, licenses), file, log)
+                    license = _nearest(path, licenses)
+                    made = log.parse(file.file, member.offset, member.size, self._row, member, inner, repository, license, file, log)
                     if made:
                         yield made
 

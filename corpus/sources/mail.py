@@ -68,14 +68,12 @@ class MailSource(Source):
             with split.file.place.open() as stream:
                 for offset, data, length in _messages(stream, split, self.max_document_bytes):
                     log.read_bytes += length
-                    if length > self.max_document_bytes:
-                        told, content = (
-                            Extracted(fault=TOO_LARGE, value=length, threshold=self.max_document_bytes),
-                            f"{split.file.sha256}:{offset}",
-                        )
-                    else:
-                        told, content = read_message(data), digest(data)
-                    yield extracted_row(self, split.file, offset, "", content, told, log)
+                    told: Extracted | None = Extracted(fault=TOO_LARGE, value=length, threshold=self.max_document_bytes)
+                    content = f"{split.file.sha256}:{offset}"
+                    if length <= self.max_document_bytes:
+                        told, content = log.parse(split.file.file, offset, length, read_message, data), digest(data)
+                    if told:
+                        yield extracted_row(self, split.file, offset, "", content, told, log)
 
         yield from batches(rows(), self.name, self.batch_bytes)
 

@@ -14,12 +14,31 @@ from corpus.extraction.extracted import BROKEN, ENCRYPTED, NO_TEXT, TOO_LARGE, E
 from corpus.extraction.office import LEGACY, NOT_OFFICE, OLE_MAGIC, Limits, OfficeFault, open_package
 from corpus.extraction.ooxml import read_docx, read_pptx, read_xlsx
 from corpus.extraction.opendocument import read_opendocument
+from corpus.extraction.rtf import MAGIC as RTF_MAGIC
+from corpus.extraction.rtf import read_rtf
 from corpus.extraction.secure_xml import XmlFault
 from corpus.sources.containers import ZIP_MAGIC
 from corpus.sources.files import read_files
 from corpus.sources.source import InputFile, ReadLog, Source, Split
 
-_ENDINGS = (".docx", ".docm", ".dotx", ".pptx", ".pptm", ".ppsx", ".xlsx", ".xlsm", ".odt", ".ott", ".ods", ".odp", ".doc", ".xls", ".ppt")
+_ENDINGS = (
+    ".rtf",
+    ".docx",
+    ".docm",
+    ".dotx",
+    ".pptx",
+    ".pptm",
+    ".ppsx",
+    ".xlsx",
+    ".xlsm",
+    ".odt",
+    ".ott",
+    ".ods",
+    ".odp",
+    ".doc",
+    ".xls",
+    ".ppt",
+)
 _OOXML = (("wordprocessingml.document.main", read_docx), ("wordprocessingml.template.main", read_docx), ("presentationml", read_pptx),
           ("spreadsheetml.sheet.main", read_xlsx), ("ms-word.document", read_docx), ("ms-excel.sheet", read_xlsx),
           ("ms-powerpoint", read_pptx))  # fmt: skip
@@ -48,6 +67,8 @@ class OfficeSource(Source):
         name = file.file.lower()
         if head.startswith(ZIP_MAGIC):
             return name.endswith(_ENDINGS) or b"[Content_Types].xml" in head or b"mimetypeapplication/vnd.oasis.opendocument" in head
+        if head.startswith(RTF_MAGIC):
+            return True
         return name.endswith(_ENDINGS) and (head.startswith(OLE_MAGIC) or not name.endswith((".doc", ".xls", ".ppt")))
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
@@ -60,6 +81,8 @@ class OfficeSource(Source):
 
 def read_office(data: bytes, limits: Limits) -> Extracted:
     """One file's text, whatever it is called: what it is stands inside."""
+    if data.startswith(RTF_MAGIC):
+        return read_rtf(data)
     try:
         package = open_package(data, limits)
         if "content.xml" in package.names or "encrypted-package" in package.names:

@@ -1,6 +1,13 @@
 """PDF files, alone or in a tar: their text layer, read in a child process that may die without taking the run along.
 
 PdfSource(max_pages=500).read(split, log)
+
+Scans have no text layer. A reader of pictures can be plugged in, a function of the user's that turns a page's pixels (uint8, one grey value
+each, shape (height, width)) into text, and which runs in the child too. With ``pdf: {ocr: "my_package.ocr:read"}`` and ``--allow
+my_package`` that is, in my_package/ocr.py,
+
+    def read(pixels):
+        return pytesseract.image_to_string(Image.fromarray(pixels))
 """
 
 from collections.abc import Iterator
@@ -19,6 +26,7 @@ from corpus.sources.files import read_files
 from corpus.sources.journals import inflated
 from corpus.sources.pdf_child import CRASHED, PdfChild
 from corpus.sources.source import InputFile, ReadLog, Source, Split
+from corpus.step import CODE
 
 
 @final
@@ -26,7 +34,8 @@ from corpus.sources.source import InputFile, ReadLog, Source, Split
 class PdfSource(Source):
     """PDFs say nothing of their licence: ``license`` is the owner's word. Limits are of one document.
 
-    A page takes 30 ms of CPU; ``max_cpu_seconds`` is for files that keep PDFium busy on purpose.
+    A page takes 30 ms of CPU; ``max_cpu_seconds`` is for files that keep PDFium busy on purpose. With ``ocr`` documents without a text
+    layer are drawn at ``ocr_dpi`` and read by it, a second or more a page: give it time.
     """
 
     name: str = "pdf"
@@ -38,6 +47,8 @@ class PdfSource(Source):
     max_cpu_seconds: int = 240
     max_memory_bytes: int = 3 * 2**30
     batch_bytes: int = 16 * 2**20
+    ocr: str = field(default="", metadata={CODE: True})
+    ocr_dpi: int = 200
 
     reasons = (ENCRYPTED, NO_TEXT_LAYER, BROKEN, TOO_MANY_PAGES, UNMAPPED, CRASHED, NO_TEXT, TOO_LARGE)
 
@@ -54,5 +65,7 @@ class PdfSource(Source):
     def read(self, split: Split, log: ReadLog) -> Iterator[pa.RecordBatch]:
         if find_spec("pypdfium2") is None:  # else every document would seem to crash its child
             raise EnvironmentProblem("pypdfium2 is not installed", hint="pip install pypdfium2")
-        with PdfChild(self.max_pages, self.max_cpu_seconds, self.max_memory_bytes) as child:
+        if self.ocr and find_spec(self.ocr.partition(":")[0]) is None:
+            raise EnvironmentProblem("the reader of pictures is not installed here", where=self.ocr)
+        with PdfChild(self.max_pages, self.max_cpu_seconds, self.max_memory_bytes, ocr=self.ocr, ocr_dpi=self.ocr_dpi) as child:
             yield from read_files(self, split, log, (".pdf",), lambda data, name: [child.read(data)])

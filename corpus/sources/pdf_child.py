@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from importlib import import_module
 from typing import IO, Any, Self, final
 
 from corpus.extraction.extracted import Extracted
@@ -35,8 +36,11 @@ _PASSED_ON = ("LD_LIBRARY_PATH", "PATH", "TMPDIR", "SYSTEMROOT")
 class PdfChild:
     """A child, started when the first document comes and again after each that it dies of."""
 
-    def __init__(self, max_pages: int, max_cpu_seconds: int, max_memory_bytes: int, serve: str = _SERVE):
+    def __init__(
+        self, max_pages: int, max_cpu_seconds: int, max_memory_bytes: int, *, serve: str = _SERVE, ocr: str = "", ocr_dpi: int = 200
+    ):
         self.settings = (max_pages, max_cpu_seconds, max_memory_bytes)
+        self.ocr = (ocr, ocr_dpi)
         self.code = serve
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -79,13 +83,15 @@ class PdfChild:
     def _started(self) -> "subprocess.Popen[bytes]":
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         environment |= {"PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-P", "-c", self.code, *map(str, self.settings)]
+        command = [sys.executable, "-P", "-c", self.code, *map(str, (*self.settings, *self.ocr))]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
 
 
-def serve(read_pdf: Callable[[bytes, int], Extracted]) -> None:
+def serve(read_pdf: Callable[..., Extracted]) -> None:
     """The child's side: documents from standard input until it closes, answers to standard output. PDFium is loaded there alone."""
     max_pages, max_cpu_seconds, max_memory_bytes = map(int, sys.argv[1:4])
+    module, _, name = sys.argv[4].partition(":")
+    told = {"ocr": getattr(import_module(module), name), "dpi": int(sys.argv[5])} if module else {}
     _bound(resource.RLIMIT_AS, max_memory_bytes)
     _bound(resource.RLIMIT_CORE, 0)
     answers = os.fdopen(os.dup(1), "wb")
@@ -93,7 +99,7 @@ def serve(read_pdf: Callable[[bytes, int], Extracted]) -> None:
     while (data := _received(sys.stdin.buffer)) is not None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         _bound(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + max_cpu_seconds)
-        answer = _to_json(read_pdf(data, max_pages))
+        answer = _to_json(read_pdf(data, max_pages, **told))
         answers.write(_LENGTH.pack(len(answer)) + answer)
         answers.flush()
 

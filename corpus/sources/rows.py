@@ -110,7 +110,7 @@ def batches(rows: Iterable[dict[str, Any]], step: str, batch_bytes: int) -> Iter
     characters = 0
     for each in rows:
         held.append(each)
-        characters += len(each["text"] or "")
+        characters += 1 + len(each["text"] or "")
         if characters >= batch_bytes or len(held) == _ROWS:
             yield _batch(held, step)
             held, characters = [], 0

@@ -8,14 +8,16 @@ A source must account for all that it met: rows for documents (with a fault wher
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, final
+from typing import Any, ClassVar, TypeVar, final
 
 import pyarrow as pa
 
 from corpus.step import Reason
 from corpus.storage import Place
+
+T = TypeVar("T")
 
 
 @final
@@ -72,6 +74,12 @@ class ReadLog:
     damages: list[Damage] = field(default_factory=list)
     first: int | None = None
     next: int | None = None
+    watch: Callable[..., Any] | None = None  # of a careful reading
+
+    def parse(self, file: str, offset: int, size: int, parser: Callable[..., T], *arguments: Any) -> T | None:
+        """``parser(*arguments)``, the record's ``size`` bytes at ``offset`` being what it parses. None where that has crashed the process
+        before, or raises, in a careful reading (``sources.careful``): then the record is among the damages."""
+        return parser(*arguments) if self.watch is None else self.watch(self, file, offset, size, parser, arguments)  # type: ignore[no-any-return]
 
 
 class Source(ABC):

@@ -92,10 +92,10 @@ class JsonlSource(TableSource):
         held = 0
         with split.file.place.open() as stream:
             for offset, line, length in self._lines(stream, split, log):
-                row = self._row(offset, line, length, split.file, log)
+                row = log.parse(split.file.file, offset, length, self._row, offset, line, length, split.file, log)
                 if row:
                     rows.append(row)
-                    held += length if row["text"] else 0
+                    held += length if row["text"] else 1
                 if held >= self.batch_bytes or len(rows) == _ROWS:
                     yield table_batch(rows)
                     rows, held = [], 0

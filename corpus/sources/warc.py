@@ -24,9 +24,10 @@ from resiliparse.parse.encoding import detect_mime
 
 from corpus import document, hashing
 from corpus.sources.compression import CODECS, Blocks, is_skippable
+from corpus.sources.digests import digests_hold
 from corpus.sources.framing import Frame, after_skippable, frames
 from corpus.sources.http import BadChunks, BadEncoding, TooLarge, decode_body
-from corpus.sources.source import InputFile, ReadLog, Source, Split
+from corpus.sources.source import Damage, InputFile, ReadLog, Source, Split
 from corpus.sources.wacz import ZIP_MAGIC, wacz_frames
 from corpus.step import Reason
 from corpus.urls.site_files import rules_of, site_file
@@ -53,13 +54,18 @@ _SNIFFED_BYTES = 4096
 @final
 @dataclass(frozen=True, kw_only=True)
 class WarcSource(Source):
-    """Web archives. ``max_record_bytes`` bounds a payload before and after decompression (Common Crawl itself cuts at 1 or 5 MiB)."""
+    """Web archives. ``max_record_bytes`` bounds a payload before and after decompression (Common Crawl itself cuts at 1 or 5 MiB).
+
+    ``check_digests``: compare each record with the digests that it states. What differs is counted among the damages, with its place, and
+    read all the same: crawlers state wrong ones too.
+    """
 
     name: str = "web"
     collection: str = ""
     max_record_bytes: int = 16 * 2**20
     batch_bytes: int = 16 * 2**20
     split_bytes: int = 128 * 2**20
+    check_digests: bool = False
 
     adds = (*document.PAGE, "site_rules")
     reasons = (STATUS, NOT_TEXT, NO_PAYLOAD, UNKNOWN_ENCODING, BROKEN_CHUNKING, BAD_HTTP, TRUNCATED, TOO_LARGE, CUT_OFF)
@@ -87,10 +93,10 @@ class WarcSource(Source):
         with split.file.place.open() as stream:
             is_zip = stream.read(len(ZIP_MAGIC)) == ZIP_MAGIC
             for frame in (wacz_frames if is_zip else frames)(stream, split, self.max_record_bytes, log):
-                row = self._row(frame, split.file, log)
+                row = log.parse(split.file.file, frame.offset, len(frame.content), self._row, frame, split.file, log)
                 if row:
                     rows.append(row)
-                    held += len(row["payload"] or b"")
+                    held += 1 + len(row["payload"] or b"")
                 if held >= self.batch_bytes or len(rows) == _ROWS:
                     yield _batch(rows)
                     rows, held = [], 0
@@ -116,6 +122,8 @@ class WarcSource(Source):
             row["fault"] = (TOO_LARGE, frame.body_bytes, self.max_record_bytes)
         else:
             self._read_payload(record, headers, row)
+        if self.check_digests and frame.whole and not frame.too_large and not digests_hold(headers, frame.block):
+            log.damages.append(Damage(file.file, frame.offset, 0, "warc:other_digest"))
         payload_digest = headers.get("warc-payload-digest") or f"xxh3:{xxhash.xxh3_128_hexdigest(row['payload'] or b'')}"
         url = headers.get("warc-target-uri", "").strip().removeprefix("<").removesuffix(">")
         record_id = headers.get("warc-record-id", "").strip()

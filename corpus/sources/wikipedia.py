@@ -105,7 +105,10 @@ class WikipediaSource(Source):
             site = read_site(_head(stream))
             stream.seek(0)
             found = pages(_chunks(stream, split, log), self.max_page_bytes)
-            yield from batches((self._row(page, site, split.file, log) for page in found), "wikipedia", self.batch_bytes)
+            rows = (
+                log.parse(split.file.file, page.offset, len(page.revision or b""), self._row, page, site, split.file, log) for page in found
+            )
+            yield from batches((row for row in rows if row), "wikipedia", self.batch_bytes)
 
     def _row(self, page: Page, site: Site, file: InputFile, log: ReadLog) -> dict[str, Any]:
         header = page.header.decode("utf-8", "replace")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
@@ -22,6 +22,7 @@ amounts = st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.floats(0, 100)
 
 
 @given(amounts, st.floats(0, 500))
+@example({"a": (1.0, 1.5), "b": (5e-324, 1.0)}, 2.0)
 def test_what_is_dealt(groups: dict[str, tuple[float, float]], total: float) -> None:
     """Limits hold, all is dealt that the limits allow, and groups below their limits are in proportion to their shares."""
     shares, limits = ({group: pair[at] for group, pair in groups.items()} for at in (0, 1))

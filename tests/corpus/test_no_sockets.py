@@ -27,6 +27,7 @@ from corpus.storage import Place
 from tests.conftest import REPOSITORY
 from tests.corpus.sources.reading import input_file
 from tests.golden import ten, warc
+from tests.processes import gristmill
 
 PROSE = "It was the best of times, and it was the worst of times, the age of wisdom with http://a.example/x.dtd to be seen there."
 NEEDS_FILES = {"quality_classifier", "perplexity", "toxicity_classifier", "toxic_sentences", "decontaminate", "leave_out"}  # of the user
@@ -137,3 +138,32 @@ def test_the_reader_of_pdfs_opens_no_socket_either() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "pdf:no_text_layer"
+
+
+HOOK = """
+import os, sys
+noted = os.open(os.environ["SOCKETS_MET"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+def note(event, asked):
+    os.write(noted, f"{os.getpid()} {event} {asked}\\n".encode())
+def hook(event, arguments):
+    if event in ("socket.connect", "socket.sendto"):
+        note(event, arguments[1][0])
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        note(event, arguments[0])
+note("began", sys.argv[:1])
+sys.addaudithook(hook)
+"""
+
+
+@pytest.mark.long
+def test_a_whole_run(tmp_path: Path) -> None:
+    """The recipe `company` over a file for each source, with an audit hook in driver and workers: nothing but Spark's own sockets on this
+    machine is asked for."""
+    (tmp_path / "sitecustomize.py").write_text(HOOK)
+    made = [path for path in files(tmp_path) if path.name not in ("a.nxml", "opinion.json")]
+    arguments = ["curate", "company", *(part for path in made for part in ("--input", path)), "--output", tmp_path / "corpus"]
+    ran = gristmill(*arguments, PYTHONPATH=str(tmp_path), SOCKETS_MET=str(tmp_path / "met"))
+    assert ran.returncode == 0, ran.stderr
+    met = [line.split(" ", 2) for line in (tmp_path / "met").read_text().splitlines()]
+    assert len({process for process, event, _ in met if event == "began"}) >= 2, "the driver, and the daemon whose forks the workers are"
+    assert {asked for _, event, asked in met if event != "began"} == {"127.0.0.1"}

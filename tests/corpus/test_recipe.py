@@ -114,6 +114,27 @@ def test_yaml_is_loaded_safely(tmp_path: Path) -> None:
         load(str(tmp_path / "none.yaml"))
 
 
+LEVELS = "".join(f"- &a{at} [{', '.join([f'*a{at - 1}'] * 9)}]\n" for at in range(1, 20))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"- &a0 [x]\n{LEVELS}", "far too large with its aliases written out"),
+        ("name: x\nsources: [warc: {name: &a [*a, *a]}]\n", "far too large with its aliases written out"),
+        ("name: x\nsources: " + "[" * 20_000, "nested too deep"),
+        ("name: x\nsources: [warc: {name: [" + "1, " * 50_000 + "]}]", "should be a valid string, got"),
+    ],
+    ids=["aliases of aliases", "holds itself", "deep", "wide"],
+)
+def test_a_recipe_that_is_a_bomb_is_one_line(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "bomb.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=told) as error:
+        load(str(path))
+    assert len(str(error.value)) < 500 + len(str(path))
+
+
 def test_a_step_of_the_users_own() -> None:
     made = from_data(BASE | {"steps": [{"tests.steps:DropShouting": {"max_upper": 0.25}}]}, allow=["tests"])
     assert [(name, rule.threshold) for name, rule in made.rules()] == [("drop_shouting", 0.25)]

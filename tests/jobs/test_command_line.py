@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from corpus.recipe import built_in_recipes, from_data
 from jobs.cli import COMMANDS, gristmill
+from jobs.running import run
 from tests.conftest import REPOSITORY
 from tests.golden import ten, warc
 from tests.processes import gristmill as process
@@ -42,6 +43,10 @@ SURFACE = {
     "evaluate": ["MODEL", "TOKENS", "--output"],
     "generate": ["MODEL", "--prompt", "--tokens", "--temperature", "--top-k", "--top-p", "--seed"],
     "export": ["MODEL", "--output", "--drop-mtp"],
+    "judge": [
+        "SAMPLES", "--votes", "--results", "--export", "--annotator", "--overlap", "--single", "--question", "--model", "--prompts",
+        "--tokens", "--host", "--port",
+    ],
     "batches": ["TOKENS", "--step", "--preset", "--set"],
 }  # fmt: skip
 
@@ -119,6 +124,18 @@ def test_the_users_errors_are_one_line_and_exit_code_2(tmp_path: Path, arguments
     assert told in ran.stderr
     assert "Traceback" not in ran.stderr
     assert not (tmp_path / "o").exists()
+
+
+def test_a_store_that_fails_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    @click.command()
+    def command() -> None:
+        raise OSError("When getting information for key 'crawl': AWS Error (HTTP status 503)\nand more")
+
+    with pytest.raises(SystemExit) as ended:
+        run(command, [])
+    assert ended.value.code == 2
+    told = "reading or writing failed: When getting information for key 'crawl': AWS Error (HTTP status 503)"
+    assert capsys.readouterr().err == f"gristmill: {told} (the same command goes on where this one stopped)\n"
 
 
 def test_a_model_that_is_none(tmp_path: Path) -> None:

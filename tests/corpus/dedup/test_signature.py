@@ -42,9 +42,9 @@ def test_values_equal_datasketch(rows: list[str | None], ngram: int, permutation
             assert (lean.hashvalues.tolist(), lean.seed, lean.scheme) == (expected, seed, "affine32")
 
 
-@given(st.binary(max_size=80), st.integers(0, 5))
-def test_xxh32_equals_the_library(data: bytes, skip: int) -> None:
-    buffer = np.frombuffer(data, np.uint8)
+@given(st.binary(max_size=80), st.integers(0, 5), st.binary(min_size=16, max_size=16))
+def test_xxh32_equals_the_library(data: bytes, skip: int, behind: bytes) -> None:
+    buffer = np.frombuffer(data + behind, np.uint8)
     start = min(skip, len(data))
     assert xxh32(buffer, start, len(data)) == xxhash.xxh32_intdigest(data[start:])
 

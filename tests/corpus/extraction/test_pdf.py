@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpus.errors import RecipeError
 from corpus.extraction.page_text import Glyph, Page, page_blocks
+from corpus.recipe import from_data
 from corpus.sources.pdf import PdfSource
 from corpus.sources.pdf_child import PdfChild
 from tests.corpus.sources.reading import accepts, outcomes, read
@@ -165,6 +167,31 @@ def hostile(data, pages):
     return read_pdf(data, pages)
 serve(hostile)
 """
+
+
+def scan(page: object, number: int) -> None:
+    """Half dark, all white, all dark."""
+    page.rect(0, 0, 595, (421, 0, 842)[number], fill=1, stroke=0)  # type: ignore[attr-defined]
+
+
+def test_a_reader_of_pictures_can_be_plugged_in(tmp_path: Path) -> None:
+    (tmp_path / "scan.pdf").write_bytes(made(scan, pages=3))
+    (tmp_path / "text.pdf").write_bytes(made(two_columns))
+    assert outcomes(read(tmp_path / "scan.pdf", PdfSource())[0]) == ["pdf:no_text_layer"]
+    rows, log = read(tmp_path / "scan.pdf", PdfSource(ocr="tests.steps:read_picture", ocr_dpi=144))
+    assert [row["text"] for row in rows] == ["A page of 1190 by 1684, 50% of it dark."]
+    assert log.records == {"pdf:pages": 3, "pdf:ocr_pages": 2, "pdf:ocr_failed": 1}
+    plain = read(tmp_path / "text.pdf", PdfSource())[0]
+    assert read(tmp_path / "text.pdf", PdfSource(ocr="tests.steps:read_picture"))[0] == plain
+
+
+def test_the_reader_of_pictures_must_be_allowed_and_there() -> None:
+    data = {"name": "x", "sources": [{"pdf": {"ocr": "tests.steps:read_picture"}}], "steps": ["segment_words"]}
+    with pytest.raises(RecipeError, match=r"'tests' is not allowed to run: recipe: sources\[0\] pdf.ocr"):
+        from_data(data)
+    assert from_data(data, allow=["tests"]).sources[0] == PdfSource(ocr="tests.steps:read_picture")
+    with pytest.raises(RecipeError, match="cannot import tests.steps:none"):
+        from_data({**data, "sources": [{"pdf": {"ocr": "tests.steps:none"}}]}, allow=["tests"])
 
 
 def test_the_guilty_document_is_counted_and_the_next_one_read() -> None:

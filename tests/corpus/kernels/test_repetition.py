@@ -6,7 +6,7 @@ from collections import Counter
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from corpus.kernels.repetition import KEYS, Variant, repetition
@@ -50,7 +50,7 @@ def grams(found: list[str], n: int, variant: str, characters: int) -> float:
                 seen.add(every[at])
                 at += 1
         return chars / max(1, characters)
-    if variant == "dclm":
+    if variant in ("paper", "dclm"):
         marked = {word for at, gram in enumerate(every) if counts[gram] > 1 for word in range(at, at + n)}
         return sum(len(found[word]) for word in marked) / total
     return sum(len("".join(gram)) for gram in every if counts[gram] > 1) / max(1, sum(len("".join(gram)) for gram in every))
@@ -77,6 +77,7 @@ def reference(text: str, variant: str) -> dict[str, float]:
 
 @pytest.mark.parametrize("variant", ["paper", "datatrove", "dclm", "dolma"])
 @given(rows=texts)
+@example(rows=["我我a a我我a a我"])
 def test_equals_the_reference(variant: Variant, rows: list[str]) -> None:
     column = pa.array(rows)
     actual = repetition(column, words(column), variant)

@@ -86,6 +86,21 @@ def test_attacks_are_shown_as_text(report: Path) -> None:
         assert driver.execute_script("return [...document.querySelectorAll('a')].every(a => a.getAttribute('href').startsWith('#'))")
 
 
+def test_the_policy_of_the_page_lets_nothing_in(report: Path) -> None:
+    """Even where an attack got past the escaping: a script, an image and a style sheet that are put into the page are refused."""
+    attack = (
+        "for (const [tag, of] of [['script', {textContent: 'document.title = \"owned\"'}], ['img', {src: 'http://a.example/x.png'}],"
+        " ['link', {rel: 'stylesheet', href: 'http://a.example/x.css'}], ['iframe', {src: 'http://a.example/'}]])"
+        " document.body.append(Object.assign(document.createElement(tag), of))"
+    )
+    with browser(1200, 900) as driver:
+        driver.get(report.as_uri())
+        driver.execute_script(attack)
+        told = [entry["message"] for entry in driver.get_log("browser")]
+        assert "owned" not in driver.title
+    assert sum("Content Security Policy" in each for each in told) == 4, told
+
+
 def test_the_page_says_what_the_figures_say(report: Path) -> None:
     told = json.loads((report.parent / "report.json").read_text())
     with browser(1200, 900) as driver:

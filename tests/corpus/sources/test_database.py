@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -53,7 +54,7 @@ def postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     user = []
     if os.geteuid() == 0:  # the server refuses to run as root
         shutil.chown(folder, "postgres")
-        for above in (tmp_path, *list(tmp_path.parents)[:2]):
+        for above in (tmp_path, *takewhile(lambda folder: folder.name.startswith(("pytest-", "popen-")), tmp_path.parents)):
             above.chmod(0o755)
         user = ["runuser", "-u", "postgres", "--"]
     with socket.socket() as free:
