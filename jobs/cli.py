@@ -31,6 +31,7 @@ COMMANDS = {
     "evaluate": "Bits per byte of a model, beside a unigram model and zstd.",
     "ablate": "Which corpus makes the better model, with intervals and controls.",
     "generate": "Text from a model.",
+    "export": "A model as a plain folder of transformers.",
     "judge": "People compare what models wrote, in a local page.",
     "batches": "Which documents the optimizer sees at a step.",
 }

@@ -28,7 +28,8 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from corpus.errors import AssetError
 from corpus.storage import json_bytes
-from modeling.config import ModelConfig
+from modeling.architectures import as_huggingface
+from modeling.config import ModelConfig, SettingError
 
 FOLDER, STATE, MODEL, OPTIMIZER = "checkpoints", "state.json", "model.safetensors", "optimizer.safetensors"
 CONFIG = "config.json"
@@ -138,39 +139,19 @@ def exported_name(name: str) -> str:
 
 
 def write_config(folder: Path, config: ModelConfig) -> None:
-    """``config.json``: Llama's where the positions are RoPE, which `transformers` loads; and ours, whole, below ``gristmill``."""
-    llama = {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "vocab_size": config.vocabulary,
-        "max_position_embeddings": config.context_length,
-        "num_hidden_layers": config.layers,
-        "hidden_size": config.width,
-        "num_attention_heads": config.heads,
-        "num_key_value_heads": config.kv_heads,
-        "head_dim": config.head_width,
-        "intermediate_size": config.hidden,
-        "rms_norm_eps": config.norm_epsilon,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
-        "rope_theta": config.rope_theta,
-        "hidden_act": "silu",
-        "attention_bias": False,
-        "mlp_bias": False,
-        "tie_word_embeddings": config.tied,
-        "bos_token_id": 1,
-        "eos_token_id": 2,
-        "pad_token_id": 3,
-        "dtype": "float32",
-    }
-    other = {"architectures": ["GristmillTransformer"], "model_type": "gristmill"}
-    (folder / CONFIG).write_bytes(json_bytes((llama if config.position == "rope" else other) | {"gristmill": asdict(config)}))
+    """``config.json``: that of the model of `transformers` which this one is, where there is one; and ours, whole, below ``gristmill``."""
+    try:
+        told = as_huggingface(config)
+    except SettingError:
+        told = {"architectures": ["GristmillTransformer"], "model_type": "gristmill"}
+    (folder / CONFIG).write_bytes(json_bytes(told | {"gristmill": asdict(config)}))
 
 
 def read_config(folder: Path) -> ModelConfig:
     """The model that lies in a folder. Raises AssetError where none does."""
     try:
         told = json.loads((folder / CONFIG).read_bytes())["gristmill"]
-        return ModelConfig(**{field.name: told[field.name] for field in fields(ModelConfig)})
+        return ModelConfig(**{field.name: told[field.name] for field in fields(ModelConfig) if field.name in told})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AssetError("this is no model folder", where=str(folder), hint="make one with `gristmill pretrain`") from error
 

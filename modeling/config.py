@@ -13,6 +13,8 @@ from typing import Any, Literal, final, get_args
 from corpus.errors import GristmillError
 
 Position = Literal["rope", "learned", "sinusoidal", "static", "none"]
+NormPlace = Literal["before", "after"]
+QkNorm = Literal["none", "head", "width"]
 OptimizerName = Literal["adamw", "lamb", "adafactor", "muon"]
 Packing = Literal["concatenate", "document", "best_fit"]  # tokenization.packing
 Schedule = Literal["cosine", "linear", "inverse_sqrt", "wsd", "constant"]
@@ -30,6 +32,12 @@ class ModelConfig:
     ``position``: ``rope`` turns queries and keys (Su et al. 2021); ``learned``, ``sinusoidal`` (Vaswani et al. 2017) and ``static``
     (a fixed random table, not trained) add a table to the embeddings; ``none`` leaves order to the causal mask. ``tied``: one matrix
     embeds and predicts. ``document_mask``: no token sees another document of its window.
+
+    ``norm_place``: ``after`` norms what attention and feed-forward give, not what they take (OLMo 2, 2024). ``qk_norm``: RMSNorm of
+    queries and keys before they are turned, of each ``head`` (Qwen3, 2025) or over the whole ``width`` (OLMo 2). ``sliding_window``:
+    a token sees itself and the ``sliding_window - 1`` before it (Mistral, 2023), but for every ``full_attention_every``-th layer,
+    which sees all; 0: no window, no such layer. ``head_dim``: width of a head, 0 for width / heads. ``mtp_heads``: how many tokens
+    beyond the next one are predicted too, one block each (DeepSeek-V3, 2024), weighed by ``train.mtp_weight``.
     """
 
     vocabulary: int
@@ -44,38 +52,69 @@ class ModelConfig:
     tied: bool = True
     document_mask: bool = False
     norm_epsilon: float = 1e-5
+    norm_place: NormPlace = "before"
+    qk_norm: QkNorm = "none"
+    sliding_window: int = 0
+    full_attention_every: int = 0
+    head_dim: int = 0
+    mtp_heads: int = 0
 
     def __post_init__(self) -> None:
         if min(self.vocabulary, self.context_length, self.layers, self.width, self.heads, self.kv_heads, self.hidden) < 1:
             raise SettingError("every size of a model must be 1 or more", where="model")
-        if self.width % self.heads or self.heads % self.kv_heads:
+        if min(self.sliding_window, self.full_attention_every, self.head_dim, self.mtp_heads) < 0:
+            raise SettingError("sliding_window, full_attention_every, head_dim and mtp_heads are 0 or more", where="model")
+        if self.mtp_heads >= self.context_length:
+            raise SettingError(f"no token lies {self.mtp_heads + 1} ahead in a window of {self.context_length}", where="model.mtp_heads")
+        if (self.width % self.heads and not self.head_dim) or self.heads % self.kv_heads:
             raise SettingError(
                 "heads must divide width, and kv_heads must divide heads",
                 where=f"width {self.width}, heads {self.heads}, kv_heads {self.kv_heads}",
             )
-        if self.position not in get_args(Position):
-            raise SettingError(f"no such position encoding: {self.position}", where="model.position", hint=", ".join(get_args(Position)))
-        if self.position in ("rope", "sinusoidal") and (self.width // self.heads) % 2:
+        for name, known in (("position", Position), ("norm_place", NormPlace), ("qk_norm", QkNorm)):
+            if getattr(self, name) not in get_args(known):
+                what = "position encoding" if name == "position" else name
+                raise SettingError(f"no such {what}: {getattr(self, name)}", where=f"model.{name}", hint=", ".join(get_args(known)))
+        if self.position in ("rope", "sinusoidal") and self.head_width % 2:
             raise SettingError(f"{self.position} needs an even width of a head", where=f"width {self.width}, heads {self.heads}")
 
     @property
     def head_width(self) -> int:
-        return self.width // self.heads
+        return self.head_dim or self.width // self.heads
+
+    def windowed(self, layer: int) -> bool:
+        """Whether layer ``layer`` (from 0) sees no more than its window: of each group of layers the last one sees all."""
+        return self.sliding_window > 0 and not (self.full_attention_every and (layer + 1) % self.full_attention_every == 0)
 
     @property
     def parameters(self) -> int:
         """All trained parameters; a tied matrix counts once."""
-        attention = 2 * self.width**2 + 2 * self.width * self.kv_heads * self.head_width
-        layer = attention + 3 * self.width * self.hidden + 2 * self.width
         tables = self.vocabulary * self.width * (1 if self.tied else 2)
-        return self.layers * layer + self.width + tables + (self.context_length * self.width if self.position == "learned" else 0)
+        ahead = self.mtp_heads * (self._layer_parameters + 2 * self.width**2 + 2 * self.width)
+        return self.layers * self._layer_parameters + self.width + tables + ahead + self._position_parameters
+
+    @property
+    def _layer_parameters(self) -> int:
+        heads = (self.heads + self.kv_heads) * self.head_width
+        qk_norms = {"none": 0, "head": 2 * self.head_width, "width": heads}[self.qk_norm]
+        return 2 * self.width * heads + 3 * self.width * self.hidden + 2 * self.width + qk_norms
+
+    @property
+    def _position_parameters(self) -> int:
+        return self.context_length * self.width if self.position == "learned" else 0
 
     @property
     def flops_per_token(self) -> int:
-        """Forward and backward: 6 for each parameter that multiplies, 12·layers·width·context for attention (PaLM, appendix B)."""
-        lookups = self.vocabulary * self.width * (0 if self.tied else 1)
-        lookups += self.context_length * self.width if self.position == "learned" else 0
-        return 6 * (self.parameters - lookups) + 12 * self.layers * self.width * self.context_length
+        """Forward and backward: 6 for each parameter that multiplies, 12·heads·head width·context a layer for attention (PaLM, appendix
+        B); of a layer with a window, the window in place of the context. Each head of multi-token prediction is a layer, and multiplies
+        by the matrix that predicts once more.
+        """
+        lookups = self._position_parameters + self.vocabulary * self.width * (0 if self.tied else 1)
+        multiplied = self.parameters - lookups + self.mtp_heads * self.vocabulary * self.width
+        window = min(self.sliding_window, self.context_length)
+        seen = sum(window if self.windowed(layer) else self.context_length for layer in range(self.layers))
+        seen += self.mtp_heads * self.context_length
+        return 6 * multiplied + 12 * self.heads * self.head_width * seen
 
 
 @final
@@ -86,6 +125,8 @@ class TrainConfig:
     ``global_batch_tokens`` is what one optimizer step sees, over all processes and accumulated micro-batches.
     ``micro_batch_windows``: at most this many windows at once on one device, which bounds memory and changes nothing else.
     ``mixture``: what share of a batch comes from which source, over time (``modeling.mixture``); None: from all alike.
+    ``z_loss``: weight of the squared log of the softmax's denominator (PaLM: 1e-4). ``mtp_weight``: of the mean loss of the model's
+    ``mtp_heads`` (DeepSeek-V3: 0.3, 0.1 towards the end).
     """
 
     steps: int
@@ -108,6 +149,7 @@ class TrainConfig:
     validation_tokens: int = 200_000
     checkpoint_every_steps: int = 250
     mixture: Mapping[str, Any] | None = None
+    mtp_weight: float = 0.3
 
     def __post_init__(self) -> None:
         positive = (self.steps, self.global_batch_tokens, self.micro_batch_windows, self.validate_every_steps, self.checkpoint_every_steps)
@@ -115,6 +157,8 @@ class TrainConfig:
             raise SettingError("steps, batches and intervals must be 1 or more", where="train")
         if self.learning_rate <= 0 or not 0 <= self.final_rate <= 1 or self.clip_norm <= 0:
             raise SettingError("learning_rate and clip_norm must be positive, final_rate a share", where="train")
+        if self.z_loss < 0 or self.mtp_weight < 0:
+            raise SettingError("z_loss and mtp_weight are 0 or more", where="train")
         if not 0 <= self.seed < 1 << 63:
             raise SettingError("a seed is a whole number from 0 to 2^63 - 1", where="train.seed")
         if not 0 < self.decay_share <= 1:

@@ -6,7 +6,7 @@ so accumulation and the number of processes change nothing, even where windows h
     module = Pretraining(config, train, plan, weights=None)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, final
@@ -16,13 +16,14 @@ import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 from torch.utils.checkpoint import checkpoint as recomputed
 
 from modeling.checkpoint import copy_whole, load_weights
 from modeling.config import ModelConfig, TrainConfig
 from modeling.data import BatchPlan
+from modeling.export import load_huggingface
 from modeling.optimizers import make_optimizer, rate_factor
 from modeling.transformer import Transformer, initial
 
@@ -31,34 +32,49 @@ BOS = 1
 
 def build(config: ModelConfig, seed: int, *, weights: Path | None = None, shard: Callable[[Transformer], None] | None = None,
           device: torch.device | str = "cpu") -> Transformer:  # fmt: skip
-    """The model with its initial weights, or those of a file; sharded before memory is taken, if ``shard`` is given."""
+    """The model with its initial weights, or those of a file, or of a folder of `transformers`; sharded before memory is taken, if
+    ``shard`` is given."""
     with torch.device("meta"):
         model = Transformer(config)
     if shard:
         shard(model)
     model.to_empty(device=device)
-    if weights:
+    if weights and not weights.is_dir():
         load_weights(model, weights)
-    else:
-        for name, tensor in model.state_dict().items():
-            copy_whole(tensor, initial(name, tensor.shape, config, seed))
+        return model
+    state = model.state_dict()
+    for name in load_huggingface(model, weights) if weights else state:
+        copy_whole(state[name], initial(name, state[name].shape, config, seed))
     return model
 
 
 def parallelize(model: Transformer, mesh: DeviceMesh) -> None:
     """FSDP2: each block a group of its own, the rest one more."""
-    for layer in model.layers:
+    for layer in (*model.layers, *model.mtp):
         fully_shard(layer, mesh=mesh)
     fully_shard(model, mesh=mesh)
+    register_fsdp_forward_method(model, "loss")  # it is called in place of forward, and needs what forward needs
 
 
 def token_losses(model: nn.Module, config: ModelConfig, ids_BT1: Tensor) -> tuple[Tensor, Tensor]:
     """Windows (B, T + 1) -> cross-entropy of each target in nats, and logsumexp of its logits: float32 (B, T)."""
     inputs, targets = ids_BT1[:, :-1], ids_BT1[:, 1:]
-    documents = (inputs == BOS).cumsum(1) if config.document_mask else None
-    logits_BTV = model(inputs, documents).float()
+    logits_BTV = model(inputs, documents_of(config, inputs)).float()
     nats = F.cross_entropy(logits_BTV.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
     return nats, torch.logsumexp(logits_BTV, -1)
+
+
+def training_loss(model: Transformer, train: TrainConfig, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """A micro-batch (``modeling.data``) -> (what is to be made small, the cross-entropy alone), as shares of the global batch's mean."""
+    share = batch["mask"] / batch["batch_targets"][:, None]
+    documents = documents_of(model.config, batch["ids"][:, :-1])
+    total, plain = model.loss(batch["ids"], share, documents, z_loss=train.z_loss, mtp_weight=train.mtp_weight)
+    return total, plain
+
+
+def documents_of(config: ModelConfig, inputs_BT: Tensor) -> Tensor | None:
+    """The number of each position's document in its window, where they are not to mix."""
+    return (inputs_BT == BOS).cumsum(1) if config.document_mask else None
 
 
 @final
@@ -86,10 +102,10 @@ class Pretraining(LightningModule):
         shard = None if mesh is None else lambda model: parallelize(model, mesh)
         self.model = build(self.config, self.train_config.seed, weights=self._weights, shard=shard, device=device)
         if self._checkpointed:
-            for layer in self.model.layers:
+            for layer in (*self.model.layers, *self.model.mtp):
                 layer.forward = partial(recomputed, layer.forward, use_reentrant=False)  # in place: a wrapper would change the names
         if self._compiled:
-            for layer in self.model.layers:
+            for layer in (*self.model.layers, *self.model.mtp):
                 layer.compile()  # in place: torch.compile() would put `_orig_mod` into the names
         self.loss_sum = torch.zeros((), device=device)
         self.digest_sum = torch.zeros((), dtype=torch.int64, device=device)
@@ -98,13 +114,10 @@ class Pretraining(LightningModule):
         return make_optimizer(self.model, self.train_config)
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
-        nats, spread = token_losses(self.model, self.config, batch["ids"])
-        share = batch["mask"] / batch["batch_targets"][:, None]
-        loss = (nats * share).sum()
-        self.loss_sum += loss.detach()
+        assert isinstance(self.model, Transformer)
+        loss, plain = training_loss(self.model, self.train_config, batch)
+        self.loss_sum += plain
         self.digest_sum += batch["digest"].sum()
-        if self.train_config.z_loss:
-            loss = loss + self.train_config.z_loss * (spread.square() * share).sum()
         return loss * (self.plan.accumulate * self.plan.processes)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:

@@ -13,6 +13,7 @@ from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from modeling.config import TrainConfig
 
@@ -49,7 +50,14 @@ def make_optimizer(model: nn.Module, train: TrainConfig) -> torch.optim.Optimize
         return torch.optim.Adafactor(groups, lr=train.learning_rate)
     if train.optimizer == "muon":
         return MuonBesideAdamW(model, train)
-    return torch.optim.AdamW(groups, lr=train.learning_rate, betas=betas, foreach=True)
+    return _adamw(groups, train)
+
+
+def _adamw(groups: list[dict[str, Any]], train: TrainConfig) -> torch.optim.AdamW:
+    """On a CPU fused: one pass over all that belongs to a weight, where foreach takes a dozen. Sharded tensors are left to foreach."""
+    parameters = [each for group in groups for each in group["params"]]
+    fused = all(each.device.type == "cpu" and not isinstance(each, DTensor) for each in parameters)
+    return torch.optim.AdamW(groups, lr=train.learning_rate, betas=(train.beta1, train.beta2), fused=fused, foreach=not fused)
 
 
 @final
@@ -111,7 +119,7 @@ class MuonBesideAdamW(torch.optim.Optimizer):
         rate, decay = train.learning_rate, train.weight_decay
         muon = torch.optim.Muon(inside, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
         groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
-        adamw = torch.optim.AdamW(groups, lr=rate, betas=(train.beta1, train.beta2), foreach=True)
+        adamw = _adamw(groups, train)
         super().__init__([*muon.param_groups, *adamw.param_groups], {})
         self._parts = (muon, adamw)
         self.state: defaultdict[Any, Any] = defaultdict(dict)

@@ -19,12 +19,12 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from modeling.config import ModelConfig, SettingError, TrainConfig
 from modeling.data import plan_batches
 from modeling.hardware import Gpu
-from modeling.module import token_losses
+from modeling.losses import CHUNK_VALUES
 from modeling.transformer import Transformer
 
 CHINCHILLA = 20.0  # tokens a parameter at which a FLOP buys most (Hoffmann et al. 2022)
 RESERVE = 0.1  # of a device's memory, for CUDA's context, NCCL's buffers and fragmentation
-_TENSOR_PARALLEL = 8  # devices of a node
+_TENSOR_PARALLEL = (8, 4, 2)  # devices, within a node: beyond its links each matrix product would wait for the network
 
 
 @final
@@ -95,7 +95,7 @@ def plan(
     """``price``: of one GPU for an hour. Raises SettingError where the GPUs do not divide the global batch, or a number is none."""
     if not 0 < utilisation < 1 or gpus < 1 or not 1 <= tokens < 1e30:  # NaN is neither
         raise SettingError("utilisation lies in (0, 1); gpus and tokens are 1 or more", where="plan")
-    memory = [_largest(model, train, layout, gpus, gpu) for layout in layouts(gpus)]
+    memory = [_largest(model, train, layout, gpus, gpu) for layout in layouts(gpus, model.kv_heads)]
     chosen = next((each for each in memory if each.fits), None)
     flops = tokens * model.flops_per_token
     speed = hours = None
@@ -121,13 +121,13 @@ def plan(
     )
 
 
-def layouts(gpus: int) -> list[Layout]:
-    """From the simplest on: what is first costs least communication."""
+def layouts(gpus: int, heads: int) -> list[Layout]:
+    """From the simplest on: what is first costs least communication. ``heads``: of keys and values, which tensor parallelism shares out."""
     splits = [("ddp", 1, 1)]
     if gpus > 1:
         splits.append(("fsdp", gpus, 1))
-    if gpus >= _TENSOR_PARALLEL and gpus % _TENSOR_PARALLEL == 0:
-        splits.append((f"fsdp, tp {_TENSOR_PARALLEL}", gpus, _TENSOR_PARALLEL))
+    if tensor := next((number for number in _TENSOR_PARALLEL if gpus % number == 0 and heads % number == 0), None):
+        splits.append((f"tp {tensor}" if gpus == tensor else f"fsdp, tp {tensor}", gpus, tensor))
     return [
         Layout(name=f"{name}, recompute" if again else name, shards=shards, tensor=tensor, checkpointing=again)
         for name, shards, tensor in splits
@@ -138,7 +138,8 @@ def layouts(gpus: int) -> list[Layout]:
 def memory(model: ModelConfig, layout: Layout, micro: int, gpu: Gpu) -> Memory:
     """AdamW in float32 under bf16 autocast, as `gristmill pretrain` runs on a GPU: 16 bytes a parameter, and what a step needs.
 
-    With tensor parallelism activations are split too (sequence parallelism, Korthikanti et al. 2022).
+    Weights, gradients and moments are exact. With tensor parallelism activations are split too (sequence parallelism, Korthikanti et
+    al. 2022).
     """
     layer, rest = kept(model)
     held = model.parameters / layout.shards
@@ -146,14 +147,16 @@ def memory(model: ModelConfig, layout: Layout, micro: int, gpu: Gpu) -> Memory:
     of_rest = replace(model, layers=1).parameters / layout.tensor - of_layer
     # FSDP2 holds the block at work and the next one whole, and what lies outside the blocks; DDP a bucket for each gradient
     gathered = 4.0 * (3 * of_layer + 2 * of_rest) if layout.shards > 1 else 4.0 * model.parameters
+    if 1 < layout.shards == layout.tensor:  # tensor parallelism alone: each computes with what it holds
+        gathered = 0.0
     if layout.checkpointing:  # of each block its input, float32; one block at a time as a whole
         stream = 4 * model.context_length * model.width
         windows = micro * (model.layers * stream + layer.window + rest.window)
         weights = layer.weights + rest.weights
     else:
         windows, weights = micro * (model.layers * layer.window + rest.window), model.layers * layer.weights + rest.weights
-    # the gradient of the logits is as large as they are, and both are there when the backward pass begins
-    logits = 4 * micro * model.context_length * model.vocabulary
+    # the logits of a chunk and their slope, in float32 and bf16 each, beside a bf16 copy of the matrix that they come from
+    logits = 12 * min(CHUNK_VALUES, micro * model.context_length * model.vocabulary) + 2 * model.vocabulary * model.width
     activations = (windows + weights + logits) / layout.tensor
     made = Memory(layout, micro, 4 * held, 4 * held, 8 * held, gathered, activations, fits=False)
     return replace(made, fits=made.total <= (1 - RESERVE) * gpu.memory_bytes)
@@ -173,9 +176,10 @@ def kept(model: ModelConfig) -> tuple[Kept, Kept]:
 def _kept_bytes(model: ModelConfig, windows: int) -> int:
     """Of all storages that the forward pass and the loss leave to the backward pass, but for the parameters themselves."""
     with FakeTensorMode():
-        return count_kept(
-            Transformer(model), lambda built: token_losses(built, model, torch.zeros(windows, model.context_length + 1).long())
-        )
+        ids = torch.zeros(windows, model.context_length + 1).long()
+        share = torch.ones(windows, model.context_length)
+        documents = torch.zeros_like(ids[:, :-1]) if model.document_mask else None
+        return count_kept(Transformer(model), lambda built: built.loss(ids, share, documents))
 
 
 def count_kept(built: Transformer, forward: Callable[[Transformer], Any]) -> int:
@@ -204,4 +208,4 @@ def _largest(model: ModelConfig, train: TrainConfig, layout: Layout, gpus: int, 
 
 
 def _any_fits(model: ModelConfig, gpus: int, gpu: Gpu) -> bool:
-    return any(memory(model, layout, 1, gpu).fits for layout in layouts(gpus))
+    return any(memory(model, layout, 1, gpu).fits for layout in layouts(gpus, model.kv_heads))

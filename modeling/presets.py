@@ -1,6 +1,6 @@
 """Shapes by name, from the demo's to 6.7 billion parameters, each with a schedule to begin from.
 
-A name counts all parameters, embeddings tied, with the vocabulary that goes with the size: 4,096 ids up to ``4m``, 32,000 for ``30m``,
+A name counts all parameters, embeddings tied, with the vocabulary that goes with the size: 4,096 ids up to ``4m``, 32,000 up to ``60m``,
 50,304 beyond. The shapes of ``125m``, ``1.3b`` and ``6.7b`` are those of GPT-3's table 2.1 with SwiGLU in place of the older MLP (8/3 of
 the width instead of 4, rounded up to 64 or 256). Steps make 20 tokens a parameter (Hoffmann et al. 2022) but for ``tiny``, which is
 to end while one watches.
@@ -15,8 +15,11 @@ _SHAPES: dict[str, tuple[int, int, int, int, int, int]] = {
     "tiny": (256, 4, 160, 4, 2, 448),
     "1m": (256, 3, 128, 4, 2, 352),
     "4m": (256, 4, 256, 8, 4, 704),
+    "20m": (1024, 8, 320, 5, 5, 896),
     "30m": (1024, 10, 384, 6, 6, 1024),
+    "60m": (1024, 14, 512, 8, 8, 1408),
     "125m": (2048, 12, 768, 12, 12, 2048),
+    "150m": (2048, 16, 768, 12, 12, 2048),
     "1.3b": (2048, 24, 2048, 16, 16, 5632),
     "6.7b": (4096, 32, 4096, 32, 32, 11008),
 }
@@ -25,8 +28,11 @@ _TRAINING: dict[str, tuple[int, int, int, float]] = {
     "tiny": (4_096, 4_096, 16, 4e-3),
     "1m": (4_096, 16_384, 16, 4e-3),
     "4m": (4_096, 32_768, 16, 3e-3),
+    "20m": (32_000, 131_072, 16, 2e-3),
     "30m": (32_000, 131_072, 16, 2e-3),
+    "60m": (32_000, 262_144, 16, 1.5e-3),
     "125m": (50_304, 524_288, 16, 6e-4),
+    "150m": (50_304, 524_288, 16, 6e-4),
     "1.3b": (50_304, 1_048_576, 8, 2e-4),
     "6.7b": (50_304, 2_097_152, 2, 1.2e-4),
 }

@@ -1,5 +1,5 @@
-"""The model: a decoder-only transformer in plain PyTorch, free of machinery. Parameters bear the names that Llama's have in
-`transformers`, and mean the same, so that weights need no translation.
+"""The model: a decoder-only transformer in plain PyTorch, free of machinery. Parameters bear the names that Llama's (with norms after
+each block: OLMo 2's) have in `transformers`, and mean the same, so that weights need no translation.
 
 Shapes are in the names: B windows, T positions, D width, H heads, K key and value heads, E width of a head, V vocabulary.
 
@@ -12,7 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from modeling.attention import Mask, attend, rope, rotate, sight
 from modeling.config import ModelConfig
+from modeling.losses import linear_cross_entropy
+
+Rotation = tuple[Tensor, Tensor] | None
 
 
 class Transformer(nn.Module):
@@ -32,66 +36,137 @@ class Transformer(nn.Module):
         self.norm = RMSNorm(config.width, config.norm_epsilon)
         if not config.tied:
             self.lm_head = nn.Linear(config.width, config.vocabulary, bias=False)
+        self.mtp = nn.ModuleList(Ahead(config) for _ in range(config.mtp_heads))
+
+    @property
+    def predicting(self) -> Tensor:
+        """The matrix (V, D) whose rows the last states are compared with."""
+        return self.embed_tokens.weight if self.config.tied else self.lm_head.weight
 
     def forward(self, ids_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
-        positions = torch.arange(ids_BT.shape[1], device=ids_BT.device)
+        return F.linear(self.norm(self.states(ids_BT, documents_BT)), self.predicting)
+
+    def states(self, ids_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
+        """What the last block leaves, before the last norm: (B, T, D)."""
+        config, length = self.config, ids_BT.shape[1]
+        positions = torch.arange(length, device=ids_BT.device)
         x_BTD = self.embed_tokens(ids_BT)
-        rotation = None
-        if self.config.position == "rope":
-            rotation = rope(positions, self.config.head_width, self.config.rope_theta)
-        elif self.config.position == "learned":
+        if config.position == "learned":
             x_BTD = x_BTD + self.embed_positions(positions)
-        elif self.config.position == "sinusoidal":
-            x_BTD = x_BTD + sinusoids(positions, self.config.width).to(x_BTD.dtype)
-        elif self.config.position == "static":
-            x_BTD = x_BTD + self.static_positions[: len(positions)].to(x_BTD.dtype)
-        mask_B1TT = None
-        if documents_BT is not None:
-            same = documents_BT[:, :, None] == documents_BT[:, None, :]
-            mask_B1TT = (same & (positions[:, None] >= positions[None, :]))[:, None]
-        for layer in self.layers:
-            x_BTD = layer(x_BTD, rotation, mask_B1TT)
-        x_BTD = self.norm(x_BTD)
-        return F.linear(x_BTD, self.embed_tokens.weight) if self.config.tied else self.lm_head(x_BTD)
+        elif config.position == "sinusoidal":
+            x_BTD = x_BTD + sinusoids(positions, config.width).to(x_BTD.dtype)
+        elif config.position == "static":
+            x_BTD = x_BTD + self.static_positions[:length].to(x_BTD.dtype)
+        rotation = self.rotation(length, ids_BT.device)
+        windowed = [config.windowed(layer) for layer in range(config.layers)]
+        masks: dict[bool, Mask] = {
+            kind: sight(length, ids_BT.device, window=config.sliding_window if kind else 0, documents_BT=documents_BT)
+            for kind in set(windowed)
+        }
+        for layer, kind in zip(self.layers, windowed, strict=True):
+            x_BTD = layer(x_BTD, rotation, masks[kind])
+        return x_BTD
+
+    def rotation(self, length: int, device: torch.device) -> Rotation:
+        if self.config.position != "rope":
+            return None
+        return rope(torch.arange(length, device=device), self.config.head_width, self.config.rope_theta)
+
+    def loss(
+        self, ids_BT1: Tensor, share_BT: Tensor, documents_BT: Tensor | None = None, *, z_loss: float = 0.0, mtp_weight: float = 0.0
+    ) -> tuple[Tensor, Tensor]:
+        """Windows (B, T + 1) and the share of each target in the loss -> (what is to be made small, the cross-entropy alone, in nats).
+
+        To it belong ``mtp_weight`` times the mean loss of the heads that look further ahead (DeepSeek-V3 2024, section 2.2).
+        """
+        inputs, targets = ids_BT1[:, :-1], ids_BT1[:, 1:]
+        x_BTD = self.states(inputs, documents_BT)
+        total, nats_BT = self._compared(x_BTD, targets, share_BT, z_loss)
+        plain = (nats_BT * share_BT).sum()
+        for depth, ahead in enumerate(self.mtp, 1):
+            length = inputs.shape[1] - depth
+            documents = share = None
+            if documents_BT is not None:
+                documents = documents_BT[:, :length]
+                share = share_BT[:, depth:] * (documents == documents_BT[:, depth:])  # what follows a document is not foreseen
+            mask = sight(length, inputs.device, documents_BT=documents)
+            x_BTD = ahead(x_BTD[:, :length], self.embed_tokens(inputs[:, depth:]), self.rotation(length, inputs.device), mask)
+            further, _ = self._compared(x_BTD, targets[:, depth:], share_BT[:, depth:] if share is None else share, 0.0)
+            total = total + mtp_weight / len(self.mtp) * further
+        return total, plain.detach()
+
+    def _compared(self, x_BTD: Tensor, targets_BT: Tensor, share_BT: Tensor, z_loss: float) -> tuple[Tensor, Tensor]:
+        x_ND = self.norm(x_BTD).flatten(0, 1)
+        loss, nats_N = linear_cross_entropy(x_ND, self.predicting, targets_BT.flatten(), share_BT.flatten(), z_loss=z_loss)
+        return loss, nats_N.view(targets_BT.shape)
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x))."""
+    """x + attention(norm(x)), then x + mlp(norm(x)); or, with norms after, x + norm(attention(x)), then x + norm(mlp(x))."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.input_layernorm = RMSNorm(config.width, config.norm_epsilon)
+        self.after = config.norm_place == "after"
+        if not self.after:
+            self.input_layernorm = RMSNorm(config.width, config.norm_epsilon)
         self.self_attn = Attention(config)
         self.post_attention_layernorm = RMSNorm(config.width, config.norm_epsilon)
         self.mlp = SwiGLU(config)
+        if self.after:
+            self.post_feedforward_layernorm = RMSNorm(config.width, config.norm_epsilon)
 
-    def forward(self, x_BTD: Tensor, rotation: tuple[Tensor, Tensor] | None, mask_B1TT: Tensor | None) -> Tensor:
-        x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), rotation, mask_B1TT)
+    def forward(self, x_BTD: Tensor, rotation: Rotation, mask: Mask) -> Tensor:
+        if self.after:
+            x_BTD = x_BTD + self.post_attention_layernorm(self.self_attn(x_BTD, rotation, mask))
+            return x_BTD + self.post_feedforward_layernorm(self.mlp(x_BTD))
+        x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), rotation, mask)
         return x_BTD + self.mlp(self.post_attention_layernorm(x_BTD))
 
 
-class Attention(nn.Module):
-    """Causal attention; H / K query heads share a key and value head (Ainslie et al. 2023)."""
+class Ahead(nn.Module):
+    """One depth of multi-token prediction: the states so far and the token that each position was to foresee, merged, and a block."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.heads, self.kv_heads, self.head_width = config.heads, config.kv_heads, config.head_width
+        self.state_norm = RMSNorm(config.width, config.norm_epsilon)
+        self.token_norm = RMSNorm(config.width, config.norm_epsilon)
+        self.merge = nn.Linear(2 * config.width, config.width, bias=False)
+        self.block = Block(config)
+
+    def forward(self, x_BTD: Tensor, token_BTD: Tensor, rotation: Rotation, mask: Mask) -> Tensor:
+        both = torch.cat((self.state_norm(x_BTD), self.token_norm(token_BTD)), dim=-1)
+        merged: Tensor = self.block(self.merge(both), rotation, mask)
+        return merged
+
+
+class Attention(nn.Module):
+    """Causal attention with grouped queries; ``qk_norm`` norms queries and keys, of each head or of all heads together."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.heads, self.kv_heads, self.head_width, self.qk_norm = config.heads, config.kv_heads, config.head_width, config.qk_norm
         self.q_proj = nn.Linear(config.width, self.heads * self.head_width, bias=False)
         self.k_proj = nn.Linear(config.width, self.kv_heads * self.head_width, bias=False)
         self.v_proj = nn.Linear(config.width, self.kv_heads * self.head_width, bias=False)
         self.o_proj = nn.Linear(self.heads * self.head_width, config.width, bias=False)
+        if self.qk_norm != "none":
+            whole = self.qk_norm == "width"
+            self.q_norm = RMSNorm(self.head_width * (self.heads if whole else 1), config.norm_epsilon)
+            self.k_norm = RMSNorm(self.head_width * (self.kv_heads if whole else 1), config.norm_epsilon)
 
-    def forward(self, x_BTD: Tensor, rotation: tuple[Tensor, Tensor] | None, mask_B1TT: Tensor | None) -> Tensor:
+    def forward(self, x_BTD: Tensor, rotation: Rotation, mask: Mask) -> Tensor:
         B, T, _ = x_BTD.shape
-        q_BHTE = self.q_proj(x_BTD).view(B, T, self.heads, self.head_width).transpose(1, 2)
-        k_BKTE = self.k_proj(x_BTD).view(B, T, self.kv_heads, self.head_width).transpose(1, 2)
+        q, k = self.q_proj(x_BTD), self.k_proj(x_BTD)
+        if self.qk_norm == "width":
+            q, k = self.q_norm(q), self.k_norm(k)
+        q_BTHE, k_BTKE = q.view(B, T, self.heads, self.head_width), k.view(B, T, self.kv_heads, self.head_width)
+        if self.qk_norm == "head":
+            q_BTHE, k_BTKE = self.q_norm(q_BTHE), self.k_norm(k_BTKE)
+        q_BHTE, k_BKTE = q_BTHE.transpose(1, 2), k_BTKE.transpose(1, 2)
         v_BKTE = self.v_proj(x_BTD).view(B, T, self.kv_heads, self.head_width).transpose(1, 2)
         if rotation is not None:
             q_BHTE, k_BKTE = rotate(q_BHTE, *rotation), rotate(k_BKTE, *rotation)
-        y_BHTE = F.scaled_dot_product_attention(
-            q_BHTE, k_BKTE, v_BKTE, attn_mask=mask_B1TT, is_causal=mask_B1TT is None, enable_gqa=self.kv_heads < self.heads
-        )
-        return self.o_proj(y_BHTE.transpose(1, 2).reshape(B, T, -1))
+        return self.o_proj(attend(q_BHTE, k_BKTE, v_BKTE, mask).transpose(1, 2).reshape(B, T, -1))
 
 
 class SwiGLU(nn.Module):
@@ -118,20 +193,6 @@ class RMSNorm(nn.Module):
     def forward(self, x_BTD: Tensor) -> Tensor:
         x = x_BTD.float()
         return self.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.epsilon)).type_as(x_BTD)
-
-
-def rope(positions: Tensor, head_width: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Positions (T,) -> cosines and sines (T, E); the second half of E repeats the first."""
-    frequencies = 1.0 / theta ** (torch.arange(0, head_width, 2, device=positions.device).float() / head_width)
-    angles = torch.outer(positions.float(), frequencies).repeat(1, 2)
-    return angles.cos(), angles.sin()
-
-
-def rotate(x_BHTE: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
-    """Turn the pairs (e, e + E/2), in the order of halves that `transformers` uses."""
-    first, second = x_BHTE.chunk(2, dim=-1)
-    turned = torch.cat((-second, first), dim=-1)
-    return x_BHTE * cos_TE.to(x_BHTE.dtype) + turned * sin_TE.to(x_BHTE.dtype)
 
 
 def sinusoids(positions: Tensor, width: int) -> Tensor:

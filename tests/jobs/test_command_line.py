@@ -46,6 +46,7 @@ SURFACE = {
         "--controls", "--parallel", "--yes", "--print-commands", "--run", "--master", "--allow",
     ],
     "generate": ["MODEL", "--prompt", "--tokens", "--temperature", "--top-k", "--top-p", "--seed"],
+    "export": ["MODEL", "--output", "--drop-mtp"],
     "judge": [
         "SAMPLES", "--votes", "--results", "--export", "--annotator", "--overlap", "--single", "--question", "--model", "--prompts",
         "--tokens", "--host", "--port",

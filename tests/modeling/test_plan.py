@@ -1,6 +1,7 @@
 """A run planned before it is begun: what is counted is what PyTorch counts, and what is estimated follows from it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from click.testing import CliRunner
 from jobs.cli import gristmill
 from modeling.config import ModelConfig, SettingError
 from modeling.hardware import GPUS, Gpu, peak_flops
-from modeling.module import build, token_losses
+from modeling.module import build
 from modeling.plan import Layout, count_kept, kept, layouts, memory, plan
 from modeling.presets import preset
 
@@ -20,8 +21,8 @@ SMALL = ModelConfig(vocabulary=96, context_length=32, layers=3, width=32, heads=
 def test_activations_are_those_that_autograd_keeps_of_a_real_model(windows: int) -> None:
     layer, rest = kept(SMALL)
     expected = SMALL.layers * (windows * layer.window + layer.weights) + windows * rest.window + rest.weights
-    ids = torch.zeros(windows, SMALL.context_length + 1, dtype=torch.int64)
-    assert count_kept(build(SMALL, 0), lambda model: token_losses(model, SMALL, ids)) == expected
+    ids, share = torch.zeros(windows, SMALL.context_length + 1, dtype=torch.int64), torch.ones(windows, SMALL.context_length)
+    assert count_kept(build(SMALL, 0), lambda model: model.loss(ids, share)) == expected
 
 
 def test_memory_by_hand() -> None:
@@ -34,6 +35,7 @@ def test_memory_by_hand() -> None:
     shared = memory(SMALL, Layout(name="fsdp", shards=4), 1, GPUS["h100"])
     assert (shared.weights, shared.optimizer) == (made.weights / 4, made.optimizer / 4)
     assert shared.activations == made.activations
+    assert memory(SMALL, Layout(name="tp", shards=2, tensor=2), 1, GPUS["h100"]).gathered == 0
     halved = memory(SMALL, Layout(name="tp", shards=4, tensor=2), 1, GPUS["h100"])
     assert (halved.activations, halved.weights) == (made.activations / 2, shared.weights)
     again = memory(SMALL, Layout(name="checkpointing", shards=1, checkpointing=True), 1, GPUS["h100"])
@@ -59,7 +61,45 @@ def test_the_first_layout_that_fits_is_taken() -> None:
     assert eight.layout == next(each.layout.name for each in eight.memory if each.fits) != "ddp"
     assert alone.fewest_gpus == eight.fewest_gpus
     assert eight.fewest_gpus in (2, 4, 8)
-    assert [each.name for each in layouts(1)] == ["ddp", "ddp, recompute"]
+    names = {
+        gpus: [each.name for each in layouts(gpus, heads) if not each.checkpointing]
+        for gpus, heads in ((1, 8), (3, 8), (4, 8), (8, 8), (64, 32))
+    }
+    assert names == {
+        1: ["ddp"],
+        3: ["ddp", "fsdp"],
+        4: ["ddp", "fsdp", "tp 4"],
+        8: ["ddp", "fsdp", "tp 8"],
+        64: ["ddp", "fsdp", "fsdp, tp 8"],
+    }
+    assert [each.name for each in layouts(8, 6)] == [
+        "ddp",
+        "ddp, recompute",
+        "fsdp",
+        "fsdp, recompute",
+        "fsdp, tp 2",
+        "fsdp, tp 2, recompute",
+    ]
+
+
+def test_logits_are_not_kept() -> None:
+    """Twice the vocabulary costs two gradients of its matrix, not logits of a whole batch."""
+    model = preset("125m")[0]
+    (layer, rest), (other_layer, other_rest) = kept(model), kept(replace(model, vocabulary=2 * model.vocabulary))
+    assert (layer, rest.window) == (other_layer, other_rest.window)
+    assert other_rest.weights - rest.weights == 4 * model.vocabulary * model.width
+    assert rest.window < 4 * model.context_length * model.vocabulary / 10
+
+
+def test_options_of_the_model_are_planned_for() -> None:
+    """Heads that look further ahead keep activations and compute; a window computes less."""
+    model, train = preset("1m")
+    plain = plan(model, train, tokens=1e6, gpus=1, gpu=GPUS["l4"])
+    ahead = plan(replace(model, mtp_heads=1), train, tokens=1e6, gpus=1, gpu=GPUS["l4"])
+    near = plan(replace(model, sliding_window=32), train, tokens=1e6, gpus=1, gpu=GPUS["l4"])
+    assert ahead.flops > plain.flops > near.flops
+    assert ahead.memory[0].activations > plain.memory[0].activations
+    assert ahead.memory[0].optimizer - plain.memory[0].optimizer == 8 * (ahead.parameters - plain.parameters)
 
 
 def test_what_cannot_be_planned() -> None:
