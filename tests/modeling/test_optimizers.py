@@ -45,7 +45,7 @@ def test_a_resumed_optimizer_steps_as_an_undisturbed_one(name: str, tmp_path: Pa
     model = build(MODEL, seed=1)
     optimizer = make_optimizer(model, train)
     moved(model, optimizer, 3)
-    checkpoint.save(tmp_path, 3, {}, model, optimizer, writes=True)
+    checkpoint.write(tmp_path, 3, {}, checkpoint.copied(model, optimizer, writes=True))
     expected = moved(model, optimizer, 3, first=3)
     found = checkpoint.latest(tmp_path)
     assert found is not None
