@@ -57,6 +57,24 @@ def test_a_resumed_optimizer_steps_as_an_undisturbed_one(name: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_step_without_gradients_moves_nothing(name: str) -> None:
+    """As a skipped step is made: no weight, no moment, no count of steps; not by decay either."""
+    model = build(MODEL, seed=1)
+    optimizer = make_optimizer(model, replace(TRAIN, optimizer=name))  # type: ignore[arg-type]
+
+    def state() -> list[torch.Tensor]:
+        moments = [value for each in optimizer.state.values() for value in each.values() if isinstance(value, torch.Tensor)]
+        return [value.detach().clone() for value in (*model.parameters(), *moments)]
+
+    moved(model, optimizer, 2)
+    before = state()
+    optimizer.zero_grad(set_to_none=True)
+    optimizer.step()
+    assert len(before) > len(list(model.parameters()))
+    assert all(torch.equal(one, two) for one, two in zip(before, state(), strict=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_vectors_are_not_decayed(name: str) -> None:
     """With gradients of zero nothing but decay moves a parameter."""
     model = build(MODEL, seed=1)

@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from jobs.cli import gristmill as cli
 from jobs.running import run
@@ -246,6 +248,30 @@ def test_the_last_and_the_best_are_kept(tmp_path: Path) -> None:
     assert (found.step, found.updates, found.fingerprint) == (8, 7, {"of": "it"})
 
 
+def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path: Path) -> None:
+    """A process of its own begins to write 256 MB beside its steps and is gone in the middle; the next run writes that step again."""
+    saver = Saver(tmp_path, {}, validation=tmp_path / "validation.jsonl", keep_last=1)
+    saver.save(4, {checkpoint.MODEL: {"x": torch.arange(3.0)}}, updates=4)
+    saver.wait()
+    large = {checkpoint.MODEL: {"x": torch.zeros(1 << 25)}, checkpoint.OPTIMIZER: {"y": torch.zeros(1 << 25)}}
+    half = tmp_path / "checkpoints" / "step-00000008" / checkpoint.MODEL
+    child = os.fork()
+    if not child:
+        saver.save(8, large, updates=8)
+        while not half.exists():
+            pass
+        os._exit(0)  # as kill -9: no thread is waited for
+    os.waitpid(child, 0)
+    found = checkpoint.latest(tmp_path)
+    assert found
+    assert (half.exists(), found.step) == (True, 4)
+    saver.save(8, {checkpoint.MODEL: {"x": torch.arange(3.0)}}, updates=8)
+    saver.wait()
+    found = checkpoint.latest(tmp_path)
+    assert found
+    assert (found.step, [each.name for each in (tmp_path / "checkpoints").iterdir()]) == (8, ["step-00000008"])
+
+
 def test_a_disk_that_fails_is_told(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("no folder")
     saver = Saver(tmp_path, {}, validation=tmp_path / "validation.jsonl", keep_last=2)
@@ -276,3 +302,42 @@ def test_overwrite_leaves_nothing_of_the_old(small_tokens: Path, tmp_path: Path)
     (tmp_path / "m" / "stopped.json").write_text("{}")
     pretrain(str(small_tokens), tmp_path / "m", MODEL, TRAIN, Launch(devices=1), watcher=Acting(), overwrite=True)
     assert not {"best", "stopped.json", "checkpoints"} & {each.name for each in (tmp_path / "m").iterdir()}
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+def test_in_bfloat16(undisturbed: Path, small_tokens: Path, tmp_path: Path, precision: str) -> None:
+    """Near float32, resumed to the same bytes; what is mixed keeps its weights in float32."""
+    launch = Launch(devices=1, precision=precision)
+    for folder, watcher in (("whole", Acting()), ("m", Acting(5, terminated)), ("m", Acting())):
+        pretrain(str(small_tokens), tmp_path / folder, MODEL, TRAIN, launch, watcher=watcher)
+    assert same(tmp_path / "whole", tmp_path / "m")
+    assert curve(tmp_path / "m") == pytest.approx(curve(undisturbed), abs=0.05)
+    kinds = {value.dtype for value in load_file(tmp_path / "m" / checkpoint.MODEL).values()}
+    assert kinds == {torch.float32 if precision == "bf16-mixed" else torch.bfloat16}
+
+
+def test_accumulated_and_resumed_in_other_micro_batches(undisturbed: Path, small_tokens: Path, tmp_path: Path) -> None:
+    """Eight windows at once until step 6, then one at a time: the same run but for rounding."""
+    train(small_tokens, tmp_path / "m", Acting(5, terminated))
+    watcher = Acting()
+    train(small_tokens, tmp_path / "m", watcher, micro_batch_windows=1)
+    assert watcher.first_step == 6
+    assert curve(tmp_path / "m") == pytest.approx(curve(undisturbed), abs=1e-4)
+    assert curve(tmp_path / "m", "batch") == curve(undisturbed, "batch")
+
+
+def test_find_rate_suggests_and_trains_nothing(small_tokens: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The curve falls, then grows or is flat; the suggestion lies where it falls; a run may begin in the same folder."""
+    command = list(map(str, arguments(small_tokens, tmp_path / "m", "--find-rate")))
+    run(cli, command)
+    assert [each.name for each in (tmp_path / "m").iterdir()] == ["rates.jsonl"]
+    rows = [json.loads(line) for line in (tmp_path / "m" / "rates.jsonl").read_text().splitlines()]
+    rates = [row["learning_rate"] for row in rows]
+    assert np.diff(np.log(rates)) == pytest.approx(np.log(1e6) / 119), "as many steps a decade everywhere"
+    assert rows[0]["loss"] == pytest.approx(np.log(1024), abs=0.1)
+    suggested = float(capsys.readouterr().out.replace("\n", " ").partition("train.learning_rate=")[2].split()[0])
+    assert 3e-3 < suggested < 1e-1
+    first = [row["loss"] for row in rows]
+    run(cli, command)
+    assert [json.loads(line)["loss"] for line in (tmp_path / "m" / "rates.jsonl").read_text().splitlines()] == first
+    train(small_tokens, tmp_path / "m")
