@@ -165,8 +165,11 @@ def _tarred(reader: Any, wanted: Wanted, log: ReadLog) -> Iterator[Entry]:
     long_name = ""
     while True:
         header, length = _take(reader, 512, 512)
-        if not length or not header.strip(b"\0"):
+        if not length:
             return
+        if not header.strip(b"\0"):  # the end of a tar; where two were put together, another begins behind it
+            at += 512
+            continue
         size = _number(header[124:136]) if length == 512 and _checksum_holds(header) else -1
         if size < 0:
             raise _BadTar(at)

@@ -146,7 +146,7 @@ class CodeParquetSource(Source):
 
     def _rows(self, split: Split, log: ReadLog) -> Iterator[dict[str, Any]]:
         wanted = (self.content_field, self.path_field, self.repository_field, self.license_field)
-        for number, fields in parquet_rows(split, wanted, log, rows=64):
+        for number, fields in parquet_rows(split, wanted, log, 64, self.batch_bytes):
             if self.content_field not in fields:
                 raise InputError(f"no column {self.content_field!r}", where=split.file.uri, hint="set code_parquet.content_field")
             content = fields[self.content_field]

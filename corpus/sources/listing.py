@@ -69,10 +69,14 @@ def examine(file: InputFile, sources: Sequence[Source]) -> Examined:
     except OSError as error:
         return Examined(file, -1, f"cannot be opened: {error.strerror or type(error).__name__}")
     digested = replace(file, sha256=digest.hexdigest())
+    why = "no source of the recipe reads it" if head else "empty"
     for number, source in enumerate(sources):
-        if source.accepts(digested, head):
-            return Examined(digested, number)
-    return Examined(digested, -1, "empty" if not head else "no source of the recipe reads it")
+        try:
+            if source.accepts(digested, head):
+                return Examined(digested, number)
+        except InputError as error:  # it would be this source's, but for a table's missing column
+            why = f"{error.what}: {error.hint}"
+    return Examined(digested, -1, why)
 
 
 def number_inputs(examined: Sequence[Examined]) -> list[Examined]:
