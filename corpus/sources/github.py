@@ -252,7 +252,7 @@ def _entries(folder: str) -> tuple[list[str], list[str]]:
     place = Place(folder)
     try:
         found = place.filesystem.get_file_info(fs.FileSelector(place.path, allow_not_found=True))
-    except OSError:
+    except (OSError, UnicodeError):  # a folder's name that is no UTF-8
         return [], []
     kinds = (fs.FileType.File, fs.FileType.Directory)
     files, folders = ([info.base_name for info in found if info.type == kind] for kind in kinds)

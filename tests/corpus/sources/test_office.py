@@ -288,6 +288,15 @@ def test_what_is_refused(tmp_path: Path) -> None:
         assert outcomes(rows) == [reason], name
 
 
+@pytest.mark.parametrize("kind", ["docx", "odt"])
+def test_a_file_under_another_name(kind: str, tmp_path: Path) -> None:
+    """What it is stands inside, not in the ending that a download was given."""
+    data, expected = MAKERS[kind](3)
+    (tmp_path / "download.zip").write_bytes(data)
+    assert accepts(tmp_path / "download.zip", OfficeSource())
+    assert [row["text"] for row in read(tmp_path / "download.zip", OfficeSource())[0]] == [expected]
+
+
 @given(st.sampled_from(sorted(MAKERS)), st.data())
 def test_damaged_bytes_never_raise(kind: str, data: st.DataObject) -> None:
     whole = _made(kind)
