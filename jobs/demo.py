@@ -23,8 +23,9 @@ from corpus.report.page import link_training
 from corpus.session import session
 from corpus.storage import locate
 from jobs import console
+from jobs.evaluation_console import show_evaluation
 from jobs.running import run
-from jobs.training_console import TrainingPanel, show_evaluation, show_model, show_road, show_tokenizer, show_tokens
+from jobs.training_console import TrainingPanel, show_model, show_road, show_tokenizer, show_tokens
 from modeling.evaluate import evaluate
 from modeling.page import PAGE, write_page
 from modeling.presets import preset

@@ -18,10 +18,10 @@ import torch
 
 from corpus.errors import OutputError
 from modeling.config import ModelConfig, SettingError, TrainConfig
+from modeling.curves import RATES
 from modeling.data import arrange, batches, plan_batches
 from modeling.module import build, training_loss
 from modeling.optimizers import make_optimizer
-from modeling.records import RATES
 from modeling.train import Launch
 from tokenization.shards import TokenFolder
 

@@ -17,9 +17,9 @@ from corpus.errors import InputError
 from corpus.storage import json_bytes
 from modeling import checkpoint
 from modeling.config import ModelConfig
+from modeling.curves import read_rows
 from modeling.module import Pretraining
 from modeling.recorder import VALIDATION
-from modeling.records import read_rows
 from modeling.saving import best as best_checkpoint
 from modeling.suspects import STOPPED
 from tokenization.shards import TOKENIZER, TokenFolder

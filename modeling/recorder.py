@@ -16,11 +16,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from modeling import checkpoint
 from modeling.averages import Averages
+from modeling.curves import cut
 from modeling.guard import Preempted, Stopped
 from modeling.hardware import peak_flops
 from modeling.module import Pretraining
 from modeling.optimizers import rate_factor
-from modeling.records import cut
 from modeling.saving import Saver
 from modeling.scoring import chunks, score, summary
 from tokenization.shards import TokenSplit

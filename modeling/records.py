@@ -1,34 +1,32 @@
-"""``curve.jsonl`` and ``validation.jsonl``, read back by a run that goes on: a line that a kill has cut off is none.
+"""Records of a user's JSON-lines file, with the line that a fault stands in.
 
-rows = read_rows(folder / CURVE)
-cut(folder / CURVE, step=250)               # the steps behind are made again
+for number, record in records(Path("news.jsonl")): record["text"]
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-RATES = "rates.jsonl"  # of a search for the learning rate (modeling.find_rate)
+from corpus.errors import InputError
 
 
-def read_rows(file: Path) -> list[dict[str, Any]]:
-    """The lines that are whole, oldest first; none where there is no file."""
-    found = []
-    for line in file.read_text(errors="replace").splitlines() if file.exists() else ():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and "step" in row:
-            found.append(row)
-    return found
+def records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line from 1, object). Raises InputError where the file cannot be read, a line is no JSON, or no object."""
+    for number, line in enumerate(text_of(path).split("\n"), 1):
+        if line.strip():
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise InputError("this is no JSON", where=f"{path}:{number}", hint=str(error)) from error
+            if not isinstance(record, dict):
+                raise InputError("a line is no object", where=f"{path}:{number}", hint='each line is {"…": "…"}')
+            yield number, record
 
 
-def cut(file: Path, step: int) -> list[dict[str, Any]]:
-    """Keep the lines up to ``step``, and return them: those behind it belong to steps that will be made again."""
-    rows = [row for row in read_rows(file) if row["step"] <= step]
-    if file.exists():
-        beside = file.with_suffix(".tmp")
-        beside.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        beside.replace(file)
-    return rows
+def text_of(path: Path) -> str:
+    """The whole file. Raises InputError where it is none, or no UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("cannot read the file", where=str(path), hint=str(error)) from error

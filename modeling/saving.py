@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Any, final
 
 from modeling.checkpoint import FOLDER, STATE, Copied, remove, write
-from modeling.records import read_rows
+from modeling.curves import read_rows
 
 
 @final

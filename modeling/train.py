@@ -34,12 +34,12 @@ from corpus.errors import EnvironmentProblem, InputError, OutputError, ResumeErr
 from corpus.version import code_version
 from modeling import checkpoint
 from modeling.config import ModelConfig, SettingError, TrainConfig
+from modeling.curves import RATES, read_rows
 from modeling.data import arrange, batches, plan_batches, reading
 from modeling.finished import BEST, MANIFEST, RUN, TRAINED, final_weights, finish, read_manifest
 from modeling.guard import Preempted, Stopped
 from modeling.module import Pretraining
 from modeling.recorder import CURVE, VALIDATION, Recorder, Watcher
-from modeling.records import RATES, read_rows
 from modeling.suspects import STOPPED, blame, skipped_steps
 from tokenization.packing import Waste
 from tokenization.shards import TOKENIZER, TokenFolder

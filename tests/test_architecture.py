@@ -35,8 +35,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tokenization.best_fit", "tokenization.objectives"),
     ("tokenization.packing", "tokenization.train", "tokenization.encode"),
     (
-        "modeling.config", "modeling.hardware", "modeling.order", "modeling.resources", "modeling.attention", "modeling.losses",
-        "modeling.records",
+        "modeling.config", "modeling.hardware", "modeling.records", "modeling.resampling", "modeling.order", "modeling.resources",
+        "modeling.attention", "modeling.losses", "modeling.curves",
     ),
     ("modeling.mixture", "modeling.architectures"),
     (
@@ -47,7 +47,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("modeling.suspects",),
     ("modeling.module", "modeling.generate"),
     ("modeling.scoring", "modeling.plan"),
-    ("modeling.recorder",),
+    ("modeling.recorder", "modeling.evaluation"),
     ("modeling.finished",),
     ("modeling.train",),
     ("modeling.evaluate", "modeling.find_rate"),

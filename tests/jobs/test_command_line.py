@@ -40,7 +40,7 @@ SURFACE = {
         "--checkpoint-activations", "--keep-last", "--wandb", "--find-rate",
         "--spark-processes", "--master", "--overwrite",
     ],
-    "evaluate": ["MODEL", "TOKENS", "--output"],
+    "evaluate": ["MODEL", "TOKENS", "--output", "--text", "--task", "--contamination"],
     "ablate": [
         "CORPORA", "--budget", "--seeds", "--preset", "--set", "--output", "--vary", "--neutral", "--tasks", "--tokenizer", "--vocab-size",
         "--controls", "--parallel", "--yes", "--print-commands", "--run", "--master", "--allow",
