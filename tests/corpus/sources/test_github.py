@@ -15,11 +15,16 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 
+from corpus.engine import curate
+from corpus.errors import RecipeError
 from corpus.extraction.code import comment_share, language_of, notebook_script, source_text
 from corpus.extraction.licenses import header, identify
+from corpus.recipe import from_data
 from corpus.sources.github import CodeParquetSource, GithubSource
 from tests.corpus.sources.reading import accepts, input_file, outcomes, read
+from tests.road import assert_accounted, documents
 
 MIT = resources.files("corpus.resources.licenses").joinpath("MIT.txt").read_text()
 APACHE = resources.files("corpus.resources.licenses").joinpath("Apache-2.0.txt").read_text()
@@ -240,3 +245,35 @@ def test_real_licences(shared_data: Callable[[str], Path]) -> None:
         assert name in {told for path, told in found.items() if path.parent.name == name}, name
     wrong = [path for path, told in found.items() if told and told != path.parent.name and not path.parent.name.startswith(told)]
     assert len(wrong) <= 8, wrong
+
+
+def test_files_of_a_repository_stay_together(spark: SparkSession, tmp_path: Path) -> None:
+    """Three repositories of nine files, beside thirty lines of another source, in shards of 400 characters: each repository in one shard,
+    side by side and in the order of its archive; without the option the files lie in the order of their ids."""
+    inputs = tmp_path / "in"
+    inputs.mkdir()
+    names = [f"{folder}/{letter}.py" for folder in ("app", "lib", "tests") for letter in "abc"]
+    for at, repository in enumerate(("mill", "wheel", "stone")):
+        files = {
+            f"{repository}/{name}": f"# {repository} {name}\nvalue_{at}_{number} = {number}\n".encode() for number, name in enumerate(names)
+        }
+        archive(inputs / f"{repository}.tar.gz", files)
+    lines = [json.dumps({"id": str(at), "text": f"line number {at} of the notes"}) for at in range(30)]
+    (inputs / "notes.jsonl").write_text("\n".join(lines) + "\n")
+    data = {"name": "x", "sources": ["jsonl", "github"], "steps": ["segment_words"], "output": {"shard_bytes": 400}}
+    for folder, setting in (("apart", "[]"), ("together", "[github]")):
+        recipe = from_data(data, overrides=[f"output.together={setting}"])
+        curate(recipe, [str(inputs)], str(tmp_path / folder), spark=spark)
+        assert_accounted(tmp_path / folder)
+    assert sorted(map(str, documents(tmp_path / "together"))) == sorted(map(str, documents(tmp_path / "apart")))
+    shards = {path.name: pq.read_table(path).to_pylist() for path in sorted((tmp_path / "together" / "documents").iterdir())}
+    assert len(shards) > 3
+    for repository in ("mill", "wheel", "stone"):
+        (shard,) = [rows for rows in shards.values() if any(row["collection"] == repository for row in rows)]
+        at = [number for number, row in enumerate(shard) if row["collection"] == repository]
+        assert at == list(range(at[0], at[0] + 9))
+        assert [shard[number]["title"] for number in at] == names
+    apart = documents(tmp_path / "apart")
+    assert [row["id"] for row in apart] == sorted(row["id"] for row in apart)
+    with pytest.raises(RecipeError, match="no source of the recipe is called 'githib'"):
+        from_data(data, overrides=["output.together=[githib]"])
