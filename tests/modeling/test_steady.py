@@ -287,9 +287,12 @@ def test_the_best_model_is_a_model(small_tokens: Path, tmp_path: Path) -> None:
     losses = {row["step"]: row["loss"] for row in map(json.loads, (tmp_path / "m" / "validation.jsonl").read_text().splitlines())}
     best = tmp_path / "m" / "best"
     told = json.loads((best / "run.json").read_bytes())
-    assert losses[told["step"]] == min(losses[step] for step in (4, 8)) < losses[12]
+    run(cli, ["evaluate", str(best), str(small_tokens), "--output", str(tmp_path / "evaluation")])
+    assert (tmp_path / "evaluation" / "training.html").exists()
+    assert len(curve(best)) == told["best_of"]
+    assert losses[told["best_of"]] == min(losses[step] for step in (4, 8)) < losses[12]
     split = TokenFolder.open(str(small_tokens)).split("validation")
-    for folder, step in ((best, told["step"]), (made.folder, 12)):
+    for folder, step in ((best, told["best_of"]), (made.folder, 12)):
         model = load_model(folder)
         found = chunks(split, 64, tokens=TRAIN.validation_tokens)
         again = summary(split, found[-1].document + 1, score(model, MODEL, split, found))
