@@ -134,6 +134,27 @@ def test_document_steps_start_no_spark() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0
 
 
+DANGEROUS = {
+    *("eval", "exec", "os.system", "os.popen", "pickle.loads", "pickle.load", "cloudpickle.loads", "marshal.loads", "shelve.open"),
+    *("yaml.load", "yaml.full_load", "yaml.unsafe_load", "torch.load", "joblib.load", "subprocess.getoutput", "tempfile.mktemp"),
+    "shutil.unpack_archive",
+}
+
+
+def test_nothing_runs_what_it_reads() -> None:
+    """No pickle, no YAML that makes objects, no shell, no archive unpacked to disk. The one exception: what a parent says to its child."""
+    met = set()
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                named = {word.arg: ast.unparse(word.value) for word in node.keywords if word.arg}
+                is_unsafe = called in DANGEROUS or called.endswith((".extractall", ".extract_all")) or "shell" in named
+                if is_unsafe or named.get("allow_pickle", "False") != "False":
+                    met.add((name_of(path), called))
+    assert met == {("corpus.sources.careful", "pickle.load")}
+
+
 def test_no_file_is_a_god() -> None:
     for path in modules():
         assert len(path.read_text().splitlines()) <= 400, path
