@@ -48,7 +48,7 @@ def finish(
     losses = {row["step"]: row["loss"] for row in read_rows(output / VALIDATION)}
     best = best_checkpoint(output, output / VALIDATION)
     step = best and int(best.name.removeprefix("step-"))
-    if best and step and losses[step] < losses[max(losses)]:
+    if best and step and not losses[max(losses)] <= losses[step]:  # which is false of nan, too
         (output / BEST).mkdir(exist_ok=True)
         files = [best / name for name in (checkpoint.MODEL, checkpoint.AVERAGE) if (best / name).exists()]
         checkpoint.save_whole({name: value for file in files for name, value in load_file(file).items()}, output / BEST / checkpoint.MODEL)
