@@ -54,6 +54,13 @@ class Averages:
             _here(parameter).copy_(_here(value))
 
 
+@torch.no_grad()
+def not_finite(model: nn.Module) -> Tensor:
+    """How many of this process's parameters hold a value that is no number; float32, on their device."""
+    found = [torch.isfinite(_here(parameter)).all().logical_not() for parameter in model.parameters()]
+    return torch.stack(found).sum().float()
+
+
 def _here(tensor: Tensor) -> Tensor:
     """This process's part."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor

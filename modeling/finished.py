@@ -17,9 +17,9 @@ from corpus.errors import InputError
 from corpus.storage import json_bytes
 from modeling import checkpoint
 from modeling.config import ModelConfig
-from modeling.curves import read_rows
+from modeling.curves import cut, read_rows
 from modeling.module import Pretraining
-from modeling.recorder import VALIDATION
+from modeling.recorder import CURVE, VALIDATION
 from modeling.saving import best as best_checkpoint
 from modeling.suspects import STOPPED
 from tokenization.shards import TOKENIZER, TokenFolder
@@ -48,11 +48,14 @@ def finish(
     losses = {row["step"]: row["loss"] for row in read_rows(output / VALIDATION)}
     best = best_checkpoint(output, output / VALIDATION)
     step = best and int(best.name.removeprefix("step-"))
-    if best and step and losses[step] < losses[max(losses)]:
+    if best and step and not losses[max(losses)] <= losses[step]:  # which is false of nan, too
         (output / BEST).mkdir(exist_ok=True)
         files = [best / name for name in (checkpoint.MODEL, checkpoint.AVERAGE) if (best / name).exists()]
         checkpoint.save_whole({name: value for file in files for name, value in load_file(file).items()}, output / BEST / checkpoint.MODEL)
-        _describe(output / BEST, tokens, model, fingerprint, {"best": True, "step": step, "validation_loss": losses[step]})
+        for name in (CURVE, VALIDATION):
+            shutil.copyfile(output / name, output / BEST / name)
+            cut(output / BEST / name, step)
+        _describe(output / BEST, tokens, model, fingerprint, {**run, "best_of": step, "validation_loss": losses[step]})
     for name, tensors in weights.items():
         checkpoint.save_whole(tensors, output / name)
     made = _describe(output, tokens, model, fingerprint, run)

@@ -15,9 +15,9 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from modeling import checkpoint
-from modeling.averages import Averages
+from modeling.averages import Averages, not_finite
 from modeling.curves import cut
-from modeling.guard import Preempted, Stopped
+from modeling.guard import NotFinite, Preempted, Stopped
 from modeling.hardware import peak_flops
 from modeling.module import Pretraining
 from modeling.optimizers import rate_factor
@@ -122,9 +122,12 @@ class Recorder(Callback):
         if trainer.is_global_zero:
             self._record(trainer, pl_module, pl_module.loss, batch_digest)
         ending = guard.ending and step < train.steps
+        saves = ending or step % train.checkpoint_every_steps == 0 or step == train.steps
+        if saves and float(_summed(trainer, not_finite(pl_module.model))):
+            raise NotFinite(step, f"a weight is no number behind step {step:,}")  # or the last whole checkpoint would be a poisoned one
         if not ending and (step % train.validate_every_steps == 0 or step == train.steps):
             self._validate(trainer, pl_module)
-        if ending or (step % train.checkpoint_every_steps == 0 and step < train.steps):
+        if saves and step < train.steps:
             self._save(trainer, pl_module)
         if ending:
             self._saver.wait()

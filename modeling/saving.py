@@ -8,6 +8,7 @@ by all, so it works sharded too; the first process holds the copy (``checkpoint.
     saver.wait()                                # until it is whole; raises what went wrong
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from threading import Thread
@@ -63,7 +64,7 @@ def drop_old(root: Path, validation: Path, keep_last: int) -> None:
 
 def best(root: Path, validation: Path) -> Path | None:
     """The whole checkpoint of the least loss in ``validation.jsonl``; of equals the first."""
-    losses = {row["step"]: row["loss"] for row in read_rows(validation)}
+    losses = {row["step"]: row["loss"] for row in read_rows(validation) if math.isfinite(row["loss"])}
     scored = [
         (losses[step], step, state.parent)
         for state in root.glob(f"{FOLDER}/step-*/{STATE}")

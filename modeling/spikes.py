@@ -27,6 +27,8 @@ class SpikeRule:
     from the mean, with 6 and 128). So a rule cannot lock itself in: of a window no more than 1 in deviations² can be skipped, and a
     gradient that grows for good, as it does where a model finds a new way to lower its loss, is soon like its past. By median absolute
     deviations from steps taken alone, such a run skipped all steps from there on (tests/modeling/test_spikes.py).
+
+    It is off by default: of 26 small runs that nothing disturbed, 5 would have skipped 8 of 7,572 judged steps at 6 deviations.
     """
 
     deviations: float

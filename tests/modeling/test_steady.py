@@ -24,6 +24,7 @@ from modeling.optimizers import make_optimizer
 from modeling.recorder import Step
 from modeling.saving import Saver
 from modeling.scoring import chunks, score, summary
+from modeling.suspects import TrainingStopped
 from modeling.train import Launch, Trained, fingerprint_of, pretrain
 from tests.modeling.test_train import arguments, curve
 from tests.processes import gristmill, terminate_when
@@ -125,8 +126,9 @@ def poisoned(small_tokens: Path) -> Callable[[Path], tuple[int, dict[str, Any]]]
     """``poisoned(output)`` begins a run there at step 2 with a rare id's embedding that is no number; returns the first step that meets
     it, and the settings."""
     settings = {"model.layers": 1, "model.hidden": 32, "model.tied": "false", "train.validate_every_steps": 100, "train.steps": 30}
+    settings["train.checkpoint_every_steps"] = 20  # as often as weights are looked at
     model = replace(MODEL, tied=False)
-    made = replace(TRAIN, validate_every_steps=100, steps=30, validation_tokens=4000)
+    made = replace(TRAIN, validate_every_steps=100, checkpoint_every_steps=20, steps=30, validation_tokens=4000)
     folder = TokenFolder.open(str(small_tokens))
     windows, order = arrange(folder.split("train"), 64, made)
     met: dict[int, int] = {}
@@ -165,13 +167,23 @@ def test_no_number_ends_the_run_and_names_the_documents(
     assert f"the loss is nan at step {first}, in a batch of " in said
     told = json.loads((tmp_path / "m" / "stopped.json").read_bytes())
     whole = sorted(each.parent.name for each in (tmp_path / "m").glob("checkpoints/*/state.json"))
-    assert whole[-1] == f"step-{(first - 1) // 4 * 4:08d}", "nothing was written behind the last good step"
+    assert whole == [f"step-{LAST:08d}"]
     look = said.partition("`gristmill ")[2].partition("`")[0].replace(" --corpus CORPUS", "")
     run(cli, look.split())
     listed = [line.split("\t")[1:] for line in capsys.readouterr().out.splitlines()]
     assert [each["id"] for each in told["documents"]] == list(dict.fromkeys(name for line in listed for name in line))
     assert all(each["id"] in said for each in told["documents"][:5])
     assert refused() == said, "again from the last checkpoint, the same"
+
+
+def test_weights_that_are_no_numbers_are_not_saved(small_tokens: Path, tmp_path: Path, poisoned: Callable[..., Any]) -> None:
+    """The poisoned id was not met yet, all figures are finite: SIGTERM would have saved it as the last whole checkpoint."""
+    poisoned(tmp_path / "m")
+    model = replace(MODEL, tied=False)
+    changed = {"validate_every_steps": 100, "checkpoint_every_steps": 20, "steps": 30, "validation_tokens": 4000}
+    with pytest.raises(TrainingStopped, match="a weight is no number behind step 5, in a batch of"):
+        train(small_tokens, tmp_path / "m", Acting(4, terminated), model=model, **changed)
+    assert [each.parent.name for each in (tmp_path / "m").glob("checkpoints/*/state.json")] == [f"step-{LAST:08d}"]
 
 
 def test_no_number_with_two_processes(small_tokens: Path, tmp_path: Path, poisoned: Callable[[Path], Any]) -> None:
@@ -287,9 +299,12 @@ def test_the_best_model_is_a_model(small_tokens: Path, tmp_path: Path) -> None:
     losses = {row["step"]: row["loss"] for row in map(json.loads, (tmp_path / "m" / "validation.jsonl").read_text().splitlines())}
     best = tmp_path / "m" / "best"
     told = json.loads((best / "run.json").read_bytes())
-    assert losses[told["step"]] == min(losses[step] for step in (4, 8)) < losses[12]
+    run(cli, ["evaluate", str(best), str(small_tokens), "--output", str(tmp_path / "evaluation")])
+    assert (tmp_path / "evaluation" / "training.html").exists()
+    assert len(curve(best)) == told["best_of"]
+    assert losses[told["best_of"]] == min(losses[step] for step in (4, 8)) < losses[12]
     split = TokenFolder.open(str(small_tokens)).split("validation")
-    for folder, step in ((best, told["step"]), (made.folder, 12)):
+    for folder, step in ((best, told["best_of"]), (made.folder, 12)):
         model = load_model(folder)
         found = chunks(split, 64, tokens=TRAIN.validation_tokens)
         again = summary(split, found[-1].document + 1, score(model, MODEL, split, found))
