@@ -7,9 +7,9 @@ ablation/
   scores/NAME-FINGERPRINT.json    what the run makes of each held-out text, written last: its existence means that the run is whole
   ablation.json  ablation.html
 
-Arms are trained with equal budgets of tokens, and paired: runs of one seed have the same initial weights and, where they have as many
-windows, the same windows in each batch. A seed draws its documents from another place of the corpus, so that the luck of the draw is part
-of the noise: seed s begins at the fraction s·φ of it, the null control half a corpus further.
+Arms are trained with equal budgets of tokens, and paired: runs of one seed have the same initial weights, the same windows in each batch
+and, where two arms hold the same documents, these documents: seed s begins at the fraction s·φ of the range of ids. So the luck of weights
+and of draws moves all arms of a seed alike, and is not in their difference; another seed has another.
 
     design = Design(arms=(Arm(name="a", corpus="a/", digest="…"), …), seeds=3, budget_tokens=500_000, …)
     design.runs()[0].name           # "a-0"
@@ -24,13 +24,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self, final
 
-import numpy as np
-
 from corpus import manifest
 from corpus.errors import InputError
 from corpus.storage import json_bytes, locate
 from corpus.version import code_version
-from modeling.ablation.statistics import Noise, resolution
+from modeling.ablation.statistics import resolution
 from modeling.config import ModelConfig, SettingError, TrainConfig
 
 FORMAT, PLAN, SCORES, RUNS, HELD_OUT, TOKENIZER = "gristmill ablation 1", "plan.json", "scores", "runs", "held_out", "tokenizer"
@@ -47,13 +45,13 @@ _NOISE, _NOISE_TOKENS, _LEAST_NOISE = 0.02, 250_000, 0.0008
 @final
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """A corpus to train on. ``shift``: where seed 0 begins, a fraction of the corpus; ``shuffled``: the share of words out of place."""
+    """A corpus to train on. ``shuffled``: the share of words out of place; ``reordered``: the same documents, in another order."""
 
     name: str
     corpus: str
     digest: str
-    shift: float = 0.0
     shuffled: float = 0.0
+    reordered: bool = False
 
     @classmethod
     def of(cls, name: str, corpus: str) -> Self:
@@ -82,7 +80,7 @@ class Design:
     def all_arms(self) -> tuple[Arm, ...]:
         """With the controls, which are made of the first arm."""
         first = self.arms[0]
-        controls = (replace(first, name=NULL, shift=0.5), replace(first, name=POSITIVE, shuffled=SHUFFLED))
+        controls = (replace(first, name=NULL, reordered=True), replace(first, name=POSITIVE, shuffled=SHUFFLED))
         return (*self.arms, *(controls if self.controls else ()))
 
     def runs(self) -> list["Run"]:
@@ -133,8 +131,8 @@ class Run:
 
     @property
     def start(self) -> float:
-        """Where in the corpus the run's documents begin, a fraction."""
-        return (self.arm.shift + self.seed * _GOLDEN) % 1.0
+        """Where in the range of ids the run's documents begin, a fraction."""
+        return (self.seed * _GOLDEN) % 1.0
 
     @property
     def name(self) -> str:
@@ -145,7 +143,7 @@ class Run:
     def folder_name(self) -> str:
         """With the fingerprint of all that decides the run: another setting is another folder, and the old one stays of use."""
         told = [
-            self.arm.digest, self.arm.shuffled, self.start, asdict(self.design.model), asdict(self.train), self.design.held_out,
+            self.arm.digest, self.arm.shuffled, self.arm.reordered, self.start, asdict(self.design.model), asdict(self.train), self.design.held_out,
             self.design.tokenizer, code_version("modeling"), code_version("tokenization"), code_version("corpus"),
         ]  # fmt: skip
         return f"{self.name}-{hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:10]}"
@@ -180,12 +178,10 @@ def fitted(model: ModelConfig, train: TrainConfig, budget_tokens: int) -> TrainC
 
 
 def expected_noise(budget_tokens: int) -> float:
-    """The standard deviation of a run before any was made, in bits per byte."""
+    """How far a difference of paired runs spreads over seeds, before any was made, in bits per byte, of arms that share their documents."""
     return max(_LEAST_NOISE, _NOISE * math.sqrt(_NOISE_TOKENS / budget_tokens))
 
 
 def expected_resolution(design: Design, deviation: float) -> float:
     """What the experiment will find in four cases of five, documents left aside: their share is known only when it is over."""
-    arms = len(design.arms) + design.controls
-    noise = Noise(deviation, (arms - 1) * (design.seeds - 1))
-    return resolution(noise.deviation * float(np.sqrt(2 / design.seeds)), noise.freedom)
+    return resolution(deviation / math.sqrt(design.seeds), design.seeds - 1)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -16,7 +17,7 @@ from corpus.hashing import content_digest
 from corpus.storage import locate
 from jobs.ablate import _tokens
 from jobs.cli import gristmill
-from modeling.ablation.arms import admitted, shuffle_words
+from modeling.ablation.arms import admitted, first_row, reordered, shuffle_words, write_tokens
 from modeling.ablation.design import NULL, POSITIVE, Arm, Design, Run, expected_resolution, fitted
 from modeling.ablation.held_out import CHARACTERS, FILE, Exclusion, HeldOut, rows
 from modeling.ablation.outcome import PRIMARY, conclude
@@ -69,6 +70,38 @@ def test_held_out_sets(corpora: dict[str, str], tmp_path: Path) -> None:
     assert HeldOut.read(tmp_path).digest == held.digest
 
 
+def test_a_draw_begins_at_the_same_id_whatever_else_a_corpus_holds(corpora: dict[str, str], tmp_path: Path) -> None:
+    ids = [row["id"] for row in rows(locate(corpora["a"]))]
+    for start in (0.0, 0.3, 0.5, 0.77):
+        assert first_row(locate(corpora["a"]), start) == sum(int(name[:8], 16) / 16**8 < start for name in ids)
+    more = write_corpus(tmp_path / "more", texts(150, seed=1) | texts(90, seed=2), shards=3)
+    some, whole = ({row["id"]: None for row in rows(locate(path), first_row(locate(path), 0.3))} for path in (corpora["a"], str(more)))
+    assert [name for name in whole if name in some] == list(some), "its own documents come in the same order"
+    together = write_corpus(tmp_path / "together", {"f" * 32: "x", "0" * 32: "y"}, shards=1)
+    table = pq.read_table(together / "documents" / "00000.parquet")
+    pq.write_table(table.take([1, 0]), together / "documents" / "00000.parquet")
+    assert first_row(locate(str(together)), 0.5) == 1, "ids in no order: half of the rows"
+
+
+def test_the_controls_see_the_documents_of_the_first_arm(corpora: dict[str, str], tmp_path: Path) -> None:
+    settings = [f"{name}={value}" for name, value in TINY.items()]
+    made = prepare(tmp_path, corpora, Wanted(budget_tokens=8_000, seeds=2, preset="1m", vocabulary=400, settings=settings))
+    drawn: dict[str, tuple[list[str], np.ndarray]] = {}
+    for run in made.runs()[4:]:
+        write_tokens(run, tmp_path / "held_out", tmp_path / "tokenizer", tmp_path / run.name)
+        index = pq.read_table(tmp_path / run.name / "train" / "00000.parquet")
+        drawn[run.arm.name] = index["id"].to_pylist(), np.fromfile(tmp_path / run.name / "train" / "00000.bin", np.uint16)
+        assert sum(index["tokens"].to_pylist()) == len(drawn[run.arm.name][1]) == 31 * 256 + 1
+    ids, tokens = drawn["a"]
+    assert drawn[NULL][0] != ids
+    assert sorted(drawn[NULL][0]) == sorted(ids)
+    assert np.array_equal(np.sort(drawn[NULL][1]), np.sort(tokens)), "to the token"
+    shared = min(len(ids), len(drawn[POSITIVE][0]))
+    assert drawn[POSITIVE][0][:shared] == ids[:shared]
+    assert abs(len(drawn[POSITIVE][0]) - len(ids)) < 0.1 * len(ids)
+    assert list(reordered(())) == []
+
+
 def test_too_little_held_out(tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "c", texts(20, seed=3), held_out=0.1)
     with pytest.raises(InputError, match=r"too few to tell anything.*split_by_cluster"):
@@ -79,7 +112,7 @@ def test_what_may_not_be_trained_on(corpora: dict[str, str], tmp_path: Path) -> 
     held = HeldOut.of(corpora)
     held.write(tmp_path)
     piece = held.pieces[0]
-    words, other = piece.text.split(), texts(3, seed=9)["09-00000"]
+    words, other = piece.text.split(), next(iter(texts(3, seed=9).values()))
     found = {
         "another text under its id": (piece.key, other),
         "its text under another id": ("x", piece.text),
@@ -140,10 +173,10 @@ def test_runs_are_paired_and_named_for_all_that_decides_them() -> None:
     assert len({run.folder_name for run in runs}) == 12
     assert [run.train.seed for run in runs] == [0] * 4 + [1] * 4 + [2] * 4
     a, b, null, positive = runs[4:8]
-    assert a.start == b.start == positive.start
-    assert null.start == pytest.approx((a.start + 0.5) % 1)
-    starts = sorted(run.start for run in design().runs() if run.arm.name in ("a", NULL))
-    assert np.diff([*starts, 1 + starts[0]]).min() > 0.1, "draws of seeds and null control lie apart"
+    assert a.start == b.start == positive.start == null.start
+    assert (null.arm.reordered, positive.arm.shuffled) == (True, 0.2)
+    starts = sorted(run.start for run in design().runs() if run.arm.name == "a")
+    assert np.diff([*starts, 1 + starts[0]]).min() > 0.2, "draws of seeds lie apart"
     assert design(seeds=5).runs()[4].folder_name == a.folder_name, "more seeds, or another arm, and what was made is of use"
     assert Run(design(("a", "c")), a.arm, 1).folder_name == a.folder_name
     for changed in (design(held_out="other"), design(tokenizer="other"), design(train=replace(design().train, learning_rate=1e-3))):
@@ -161,9 +194,9 @@ def test_a_budget_is_cut_into_steps() -> None:
 
 
 def test_more_seeds_resolve_more() -> None:
-    """Two arms and their null control, three seeds: (t(0.975; 4) + t(0.8; 4)) · s · sqrt(2/3) = (2.776 + 0.941) · 0.8165 · s."""
-    assert expected_resolution(design(), 0.01) == pytest.approx(0.01 * (2.776 + 0.941) * 0.8165, rel=1e-3)
-    assert expected_resolution(design(seeds=5), 0.01) < 0.7 * expected_resolution(design(), 0.01)
+    """Three seeds: (t(0.975; 2) + t(0.8; 2)) · s / sqrt(3) = (4.303 + 1.061) · 0.5774 · s."""
+    assert expected_resolution(design(), 0.01) == pytest.approx(0.01 * (4.303 + 1.061) * 0.5774, rel=1e-3)
+    assert expected_resolution(design(seeds=5), 0.01) < 0.6 * expected_resolution(design(), 0.01)
 
 
 @pytest.mark.parametrize(("text", "tokens"), [("500k-tokens", 500_000), ("8.2B", 8_200_000_000), ("2_000_000", 2_000_000), ("1m", 10**6)])
@@ -294,7 +327,7 @@ def test_a_whole_ablation(corpora: dict[str, str], tmp_path: Path) -> None:
         run.folder_name: json.loads((output / "runs" / run.folder_name / "manifest.json").read_bytes())
         for run in Design.read(output).runs()
     }
-    assert len({json.dumps(model["fingerprint"]["tokens"]) for model in models.values()}) == 8, "every run has documents of its own"
+    assert len({json.dumps(model["fingerprint"]["tokens"]) for model in models.values()}) == 8, "every run has an order of its own"
     lost = next((output / "scores").iterdir())
     lost.unlink()
     again = CliRunner().invoke(gristmill, arguments(corpora, output))
