@@ -24,7 +24,7 @@ _LOOK_SECONDS = 2.0
 
 
 def on_spark(design: Design, folder: Path, *, master: str | None, told: Callable[[int, int], None]) -> None:
-    """Make what is missing; ``told`` hears how many runs are whole, of how many. Raises InputError with the last words of a run that failed."""
+    """Make what is missing; ``told`` hears how many runs are whole, of how many. InputError with the last words of a run that failed."""
     commands = [run_arguments(run, folder.absolute()) for run in missing(design, folder)]
     if not commands:
         return
@@ -53,7 +53,10 @@ def _run(arguments: list[str]) -> str:
     """
     context = TaskContext.get()
     assert context
-    given = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(context.cpus()))}
+    given = {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(context.cpus())),
+    }
     if gpus := context.resources().get("gpu"):
         given["CUDA_VISIBLE_DEVICES"] = ",".join(gpus.addresses)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK_", "SPARK_"))}

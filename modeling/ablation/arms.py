@@ -62,7 +62,10 @@ def write_tokens(run: Run, held_out: Path, tokenizer: Path, output: Path) -> Non
     written = {
         "format": FORMAT,
         "fingerprint": {
-            "corpus": run.arm.digest, "start": run.start, "shuffled": run.arm.shuffled, "reordered": run.arm.reordered,
+            "corpus": run.arm.digest,
+            "start": run.start,
+            "shuffled": run.arm.shuffled,
+            "reordered": run.arm.reordered,
             "held_out": run.design.held_out,
         },
         "tokenizer": {"kind": model.kind, "digest": model.digest, "vocabulary": model.vocabulary},

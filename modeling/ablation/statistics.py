@@ -7,8 +7,8 @@ of held-out documents. They are crossed: every run is scored on every document.
   difference, and the differences of a pair of arms, one a seed, are all that tells how far it would move. Three are too few to resample:
   a bootstrap over k units makes their variance (k - 1)/k of what it is, two thirds for three. Student's t with k - 1 degrees of freedom is
   exact. Noise is not pooled over arms, though that would add degrees of freedom: arms that share their documents move together, strangers
-  do not, and pooled with a null control that hardly moves, two strangers would be told apart wrongly in up to 15 % of experiments (Student's
-  t with 2 degrees of freedom beyond 2.27). What helps is a seed more: five resolve half of what three do.
+  do not, and pooled with a null control that hardly moves, two strangers would be told apart wrongly in up to 15 % of experiments
+  (Student's t with 2 degrees of freedom beyond 2.27). What helps is a seed more: five resolve half of what three do.
 * **Documents.** A paired bootstrap over documents (Koehn 2004; Bayesian, Rubin 1981, so that no set is ever empty), of the mean over
   seeds. A document that stands in two sets has one weight in both.
 

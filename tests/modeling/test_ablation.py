@@ -1,6 +1,9 @@
 """Ablations: what is held out, what runs are made of, verdicts from scores, and a whole one in miniature through the command line."""
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +31,8 @@ from modeling.config import SettingError
 from modeling.presets import preset
 from tests.browser import browser, browser_problem
 from tests.modeling.ablations import texts, write_corpus
+from tests.processes import environment
+from tests.processes import gristmill as run_gristmill
 
 TINY = {
     "model.context_length": 64, "model.layers": 1, "model.width": 32, "model.heads": 2, "model.kv_heads": 1, "model.hidden": 48,
@@ -186,8 +191,10 @@ def test_runs_are_paired_and_named_for_all_that_decides_them() -> None:
 def test_a_budget_is_cut_into_steps() -> None:
     model, train = preset("1m")
     small = fitted(model, train, 500_000)
-    assert (small.global_batch_tokens, small.steps) == (2048, 244)
-    assert fitted(model, train, 10_000_000).global_batch_tokens == train.global_batch_tokens
+    assert (small.global_batch_tokens, small.steps, small.optimizer, small.learning_rate) == (1024, 488, "muon", 5e-3)
+    large = fitted(model, train, 10_000_000)
+    assert (large.global_batch_tokens, large.optimizer, large.learning_rate) == (train.global_batch_tokens, "adamw", train.learning_rate)
+    assert small.final_rate == large.final_rate == 0, "the last batches leave no mark"
     assert fitted(model, train, 25_000).global_batch_tokens == 4 * 256
     with pytest.raises(SettingError, match="--budget"):
         fitted(model, train, 10_000)
@@ -341,3 +348,34 @@ def test_another_folder_is_refused(corpora: dict[str, str], tmp_path: Path) -> N
     with pytest.raises(OutputError, match="holds something else"):
         prepare(tmp_path, corpora, Wanted(budget_tokens=500_000, seeds=3, preset="1m"))
     assert not (tmp_path / FILE).exists()
+
+
+def test_a_job_array_for_slurm(corpora: dict[str, str], tmp_path: Path) -> None:
+    """The script is written, and one of its tasks runs to its scores, in a shell that knows what SLURM tells a task."""
+    output = tmp_path / "ablation"
+    written = CliRunner().invoke(gristmill, arguments(corpora, output, "--launch", "slurm"))
+    assert written.exit_code == 0, written.output
+    script = output / "runs.sbatch"
+    assert "#SBATCH --array=0-7\n" in script.read_text()
+    assert "sbatch" in written.output
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    told = environment(SLURM_ARRAY_TASK_ID="5", PATH=path)
+    ran = subprocess.run(["bash", script], env=told, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert [path.name.rpartition("-")[0] for path in (output / "scores").iterdir()] == ["b-1"]
+
+
+def test_runs_as_tasks_of_spark(corpora: dict[str, str], tmp_path: Path) -> None:
+    """Those that are missing, each in a process of its own; then the page, as from runs made here."""
+    output = tmp_path / "ablation"
+    planned = CliRunner().invoke(gristmill, arguments(corpora, output, "--no-controls", "--print-commands"))
+    assert len(planned.output.splitlines()) == 4, planned.output
+    for line in planned.output.splitlines()[:2]:
+        assert CliRunner().invoke(gristmill, line.split()[1:]).exit_code == 0
+    before = {path.name: path.stat().st_mtime_ns for path in (output / "scores").iterdir()}
+    ran = run_gristmill(*arguments(corpora, output, "--no-controls", "--launch", "spark", "--master", "local[2]"))
+    assert ran.returncode == 0, ran.stderr
+    scores = list((output / "scores").iterdir())
+    assert len(scores) == 4
+    assert {path.name: path.stat().st_mtime_ns for path in scores if path.name in before} == before
+    assert (output / "ablation.html").exists()
