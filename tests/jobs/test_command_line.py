@@ -43,7 +43,7 @@ SURFACE = {
     "evaluate": ["MODEL", "TOKENS", "--output", "--text", "--task", "--contamination"],
     "ablate": [
         "CORPORA", "--budget", "--seeds", "--preset", "--set", "--output", "--vary", "--neutral", "--tasks", "--tokenizer", "--vocab-size",
-        "--controls", "--parallel", "--yes", "--print-commands", "--run", "--master", "--allow",
+        "--controls", "--parallel", "--yes", "--launch", "--print-commands", "--run", "--master", "--allow",
     ],
     "generate": ["MODEL", "--prompt", "--tokens", "--temperature", "--top-k", "--top-p", "--seed"],
     "export": ["MODEL", "--output", "--drop-mtp"],
