@@ -17,6 +17,7 @@ from corpus.extraction.main_content import load_model, main_text
 from corpus.extraction.metadata import read_marks
 from corpus.kernels.markup import scan
 from corpus.rights import license_of
+from corpus.sources.books import PAGE_OF_BOOK
 from corpus.sources.containers import ZIP_MAGIC
 from corpus.sources.files import read_files
 from corpus.sources.source import InputFile, ReadLog, Source, Split
@@ -48,7 +49,7 @@ class TextFilesSource(Source):
     def accepts(self, file: InputFile, head: bytes) -> bool:
         name = file.file.lower()
         is_text = name.endswith(_TEXTS) and not name.endswith("cmakelists.txt")  # code by its name
-        return is_text or (name.endswith(_PAGES) and not head.startswith(b"WARC/"))
+        return is_text or (name.endswith(_PAGES) and not head.startswith(b"WARC/") and PAGE_OF_BOOK not in head)
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
         return [(0, max(1, file.size_bytes))]
