@@ -38,6 +38,7 @@ _PRODUCED = re.compile(
 )
 _HEADER_CHARACTERS = 30_000
 MENTIONS = b"project gutenberg"
+PAGE_OF_BOOK = b"http://www.idpf.org/2007/ops"  # the namespace of EPUB's own attributes
 
 _CONTAINER = "urn:oasis:names:tc:opendocument:xmlns:container"
 _OPF = "http://www.idpf.org/2007/opf"

@@ -14,7 +14,17 @@ from typing import Any, final
 import pyarrow as pa
 
 from corpus.errors import InputError
-from corpus.extraction.books import MENTIONS, Package, UnsafeXml, chapter_text, gutenberg_book, package_of_pages, package_path, read_package
+from corpus.extraction.books import (
+    MENTIONS,
+    PAGE_OF_BOOK,
+    Package,
+    UnsafeXml,
+    chapter_text,
+    gutenberg_book,
+    package_of_pages,
+    package_path,
+    read_package,
+)
 from corpus.sources.archives import Bounds, is_zip, members, safe_path
 from corpus.sources.rows import Fault, batches, row
 from corpus.sources.source import InputFile, ReadLog, Source, Split
@@ -30,7 +40,7 @@ NO_MARKERS = Reason("books:no_markers", "a text of Project Gutenberg without the
 
 _EPUB = b"application/epub+zip"
 _TITLE_PAGE = "titlepage.xhtml"
-PAGE_OF_BOOK, PAGE_ENDINGS = b"http://www.idpf.org/2007/ops", (".xhtml", ".html", ".htm")  # the namespace of EPUB's own attributes
+_PAGE_ENDINGS = (".xhtml", ".html", ".htm")
 
 
 @final
@@ -55,7 +65,7 @@ class BooksSource(Source):
             return b"<package" in head
         if f"/{file.file}".endswith(f"/{_TITLE_PAGE}"):  # pages without their package file: this one stands for all
             return b'epub:type="titlepage"' in head and not (Place(_folder(_folder(file.uri))) / "content.opf").exists()
-        if file.file.lower().endswith(PAGE_ENDINGS) and PAGE_OF_BOOK in head:
+        if file.file.lower().endswith(_PAGE_ENDINGS) and PAGE_OF_BOOK in head:
             raise InputError("a page of a book", hint="it is read with the others, where their package file or title page lies")
         return file.file.lower().endswith(".txt") and MENTIONS in head.lower()
 

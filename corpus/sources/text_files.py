@@ -10,6 +10,7 @@ from typing import final
 
 import pyarrow as pa
 
+from corpus.extraction.books import PAGE_OF_BOOK
 from corpus.extraction.charset import decode, to_utf8
 from corpus.extraction.chat import read_chat
 from corpus.extraction.extracted import BROKEN, ENCRYPTED, NO_TEXT, TOO_LARGE, Extracted, date_of
@@ -17,7 +18,6 @@ from corpus.extraction.main_content import load_model, main_text
 from corpus.extraction.metadata import read_marks
 from corpus.kernels.markup import scan
 from corpus.rights import license_of
-from corpus.sources.books import PAGE_OF_BOOK
 from corpus.sources.containers import ZIP_MAGIC
 from corpus.sources.files import read_files
 from corpus.sources.source import InputFile, ReadLog, Source, Split
