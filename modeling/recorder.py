@@ -123,7 +123,7 @@ class Recorder(Callback):
             self._record(trainer, pl_module, pl_module.loss, batch_digest)
         ending = guard.ending and step < train.steps
         saves = ending or step % train.checkpoint_every_steps == 0 or step == train.steps
-        if saves and float(_summed(trainer, not_finite(pl_module.model))):
+        if saves and float(trainer.strategy.reduce(not_finite(pl_module.model), reduce_op="sum")):
             raise NotFinite(step, f"a weight is no number behind step {step:,}")  # or the last whole checkpoint would be a poisoned one
         if not ending and (step % train.validate_every_steps == 0 or step == train.steps):
             self._validate(trainer, pl_module)
