@@ -16,7 +16,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from modeling import checkpoint
 from modeling.averages import Averages, not_finite
-from modeling.guard import NotFinite, Preempted, Stopped
+from modeling.guard import NotFinite, Preempted
 from modeling.hardware import peak_flops
 from modeling.module import Pretraining
 from modeling.optimizers import rate_factor
@@ -139,8 +139,7 @@ class Recorder(Callback):
         self._saver.wait()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if isinstance(exception, Stopped):
-            self._saver.wait()  # the checkpoint before is to be whole when the run tells where it lies
+        self._saver.wait()  # the checkpoint before is to be whole when the run has ended, and tells where it lies
 
     def _save(self, trainer: Trainer, module: Pretraining) -> None:
         averages = module.averages.values if module.averages else None
