@@ -35,6 +35,12 @@ def show_plan(design: Design, estimate: Estimate, resolves: float) -> None:
         )
 
 
+def show_script(script: Path) -> None:
+    """Of a job array, and what to do with it."""
+    console.print(f"script: [bold]{script}[/bold]", soft_wrap=True)
+    console.print("submit it with what your cluster asks for, as `sbatch --gpus=1 --time=2:00:00`; then the same command makes the page")
+
+
 def show_result(result: Mapping[str, Any], page: Path) -> None:
     """Verdict, effects, controls, and where the page lies."""
     table = Table("comparison", "on", "difference", "95 % interval", "p (Holm)", "verdict", box=None, header_style="dim", pad_edge=False)

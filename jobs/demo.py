@@ -84,6 +84,8 @@ def _train(output: Path, spark: SparkSession, steps: int | None, seconds: dict[s
         config, train = preset("tiny", _VOCABULARY)
         with TrainingPanel(config) as panel:
             made = pretrain(str(tokens), model, config, replace(train, steps=steps or train.steps), Launch(), watcher=panel)
+        if made.paused_at is not None:
+            raise KeyboardInterrupt  # SIGTERM: it is saved, and the same command goes on
         show_model(made)
     with _stage(seconds, "evaluate", f"on documents that it has not seen -> {output / 'evaluation'}"):
         evaluation = evaluate(model, str(tokens), output / "evaluation")
