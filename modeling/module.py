@@ -20,10 +20,12 @@ from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 from torch.utils.checkpoint import checkpoint as recomputed
 
+from modeling.averages import Averages
 from modeling.checkpoint import copy_whole, load_weights
 from modeling.config import ModelConfig, TrainConfig
 from modeling.data import BatchPlan
 from modeling.export import load_huggingface
+from modeling.guard import Guard
 from modeling.optimizers import make_optimizer, rate_factor
 from modeling.transformer import Transformer, initial
 
@@ -87,12 +89,15 @@ class Pretraining(LightningModule):
                  sharded: bool = False, compiled: bool = False, checkpointed: bool = False):  # fmt: skip
         super().__init__()
         self.config, self.train_config, self.plan = config, train, plan
+        self.guard = Guard(train)
+        self.averages: Averages | None = None
         self.step = first_step
         self._weights, self._sharded, self._compiled, self._checkpointed = weights, sharded, compiled, checkpointed
         self.model: nn.Module = nn.Identity()
         self.loss_sum = torch.zeros(())
         self.digest_sum = torch.zeros((), dtype=torch.int64)  # of the windows seen, wrapping: no cut of a batch changes it
-        self.gradient_norm = 0.0
+        self.loss = self.gradient_norm = 0.0  # of the step that is being made, over all processes
+        self.skipped = ""
 
     def configure_model(self) -> None:
         if isinstance(self.model, Transformer):
@@ -127,3 +132,6 @@ class Pretraining(LightningModule):
     def configure_gradient_clipping(self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None) -> None:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.train_config.clip_norm)
         self.gradient_norm = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
+        self.loss, self.skipped = self.guard.judge(self.trainer.strategy, self.step + 1, self.loss_sum, self.gradient_norm)
+        if self.skipped:
+            optimizer.zero_grad(set_to_none=True)  # without gradients no optimizer moves a weight, a moment or its count of steps

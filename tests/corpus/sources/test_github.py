@@ -4,9 +4,10 @@ import gzip
 import io
 import json
 import tarfile
+import tokenize
 import zipfile
 from collections.abc import Callable, Mapping
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 
 import nbformat
@@ -94,6 +95,49 @@ def test_a_checked_out_tree(tmp_path: Path) -> None:
                 found[row["title"]] = (outcomes([row])[0], dict(row["labels"])["programming_language"], row["license"])
                 assert dict(row["labels"])["repository"] == "mill-1.0"
     assert found == EXPECTED
+
+
+def installed() -> list[metadata.Distribution]:
+    """Twenty packages of this environment: others' code, under the licences that they state, small enough to be read thrice."""
+    found = []
+    for each in sorted(metadata.distributions(), key=lambda each: each.metadata["Name"].lower()):
+        modules = [file for file in each.files or () if file.suffix == ".py" and "__pycache__" not in file.parts]
+        if (
+            each.metadata["License-Expression"]
+            and 2 < len(modules) < 20
+            and all(Path(str(each.locate_file(file))).exists() for file in modules)
+        ):
+            found.append(each)
+    return found[:20]
+
+
+def test_twenty_installed_packages_as_wheels_sdists_and_trees(tmp_path: Path) -> None:
+    """Each module's text is what Python's own ``tokenize.open`` reads, each licence what the package's metadata states."""
+    packages = installed()
+    assert len(packages) == 20
+    for number, package in enumerate(packages):
+        name, license = f"{package.metadata['Name']}-{package.version}", package.metadata["License-Expression"]
+        files = [file for file in package.files or () if ".." not in file.parts and file.suffix in ("", ".py", ".txt", ".md")]
+        contents = {str(file): Path(str(package.locate_file(file))).read_bytes() for file in files}
+        modules, expected = [path for path in contents if path.endswith(".py")], {}
+        for path in modules:
+            with tokenize.open(str(package.locate_file(path))) as module:
+                expected[path] = module.read()
+        told = next(content for path, content in contents.items() if path.endswith(".dist-info/METADATA"))
+        wheel = archive(tmp_path / f"{name}-py3-none-any.whl", contents)
+        sdist = archive(tmp_path / f"{name}.tar.gz", {f"{name}/PKG-INFO": told} | {f"{name}/{path}": contents[path] for path in modules})
+        for path in (wheel, sdist):
+            assert accepts(path, GithubSource()), path.name
+            rows = {row["title"]: row for row in read(path, GithubSource())[0] if row["title"].endswith(".py")}
+            assert {title: row["text"] or "" for title, row in rows.items()} == expected
+            assert [title for title, row in rows.items() if row["license"] not in (license, header(row["text"] or ""))] == [], path.name
+        root = tmp_path / str(number)
+        for path, content in contents.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(content)
+        for path in modules[:3]:
+            [row] = read(root / path, GithubSource(), root)[0]
+            assert (row["title"], row["text"] or "", row["license"]) == (path, expected[path], header(expected[path]) or license)
 
 
 def test_a_table(tmp_path: Path) -> None:
