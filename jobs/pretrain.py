@@ -15,6 +15,7 @@ from corpus.tasks import raising_user_errors
 from jobs.running import run
 from jobs.training_console import TrainingPanel, show_model
 from modeling.config import with_settings
+from modeling.loggers import LOGS
 from modeling.mixture import Mixture
 from modeling.presets import NAMES, preset
 from modeling.recorder import Unwatched
@@ -42,24 +43,23 @@ Example:
 @click.option("--precision", type=click.Choice(["auto", "32-true", "bf16-mixed", "bf16-true"]), default="auto", show_default=True)
 @click.option("--compile", "compiled", is_flag=True, help="torch.compile, block by block.")
 @click.option("--checkpoint-activations", "checkpointed", is_flag=True, help="Less memory for a third more work: see gristmill plan.")
-@click.option("--wandb", is_flag=True, help="Write Weights & Biases' offline files too (extra: wandb).")
+@click.option("--log", default="tensorboard", show_default=True, metavar="NAMES", help=f"Some of {', '.join(LOGS)}, with commas between.")
 @click.option("--spark-processes", type=click.IntRange(min=1), help="Run as this many processes on Spark's executors (TorchDistributor).")
 @click.option("--master", metavar="URL", help="Spark's master, with --spark-processes.")
 @click.option("--overwrite", is_flag=True, help="Replace the model or unfinished run that lies there.")
-def command(tokens, output, name, settings, mixture, spark_processes, master, overwrite, **launch) -> None:  # type: ignore[no-untyped-def]
+def command(tokens, output, name, settings, mixture, log, spark_processes, master, overwrite, **launched) -> None:  # type: ignore[no-untyped-def]
     """Pretrain a model on TOKENS; the same command goes on with a run that was killed."""
     model, train = with_settings(*preset(name, TokenFolder.open(tokens).manifest["tokenizer"]["vocabulary"]), settings)
     train = train if mixture is None else replace(train, mixture=Mixture.read(mixture).data)
+    launch = Launch(logs=tuple(log.split(",")), **launched)
     if spark_processes:
         spark = session("gristmill pretrain", master)
         embedded = str(spark.sparkContext.master).startswith("local[")
-        distributor = TorchDistributor(num_processes=spark_processes, local_mode=embedded, use_gpu=Launch().on_gpu)
-        trained: Trained | None = distributor.run(
-            pretrain, tokens, output, model, train, Launch(**launch), watcher=Unwatched(), overwrite=overwrite
-        )
+        distributor = TorchDistributor(num_processes=spark_processes, local_mode=embedded, use_gpu=launch.on_gpu)
+        trained: Trained | None = distributor.run(pretrain, tokens, output, model, train, launch, watcher=Unwatched(), overwrite=overwrite)
     else:
         with raising_user_errors(str(output)), TrainingPanel(model) as panel:
-            trained = pretrain(tokens, output, model, train, Launch(**launch), watcher=panel, overwrite=overwrite)
+            trained = pretrain(tokens, output, model, train, launch, watcher=panel, overwrite=overwrite)
     if trained and trained.leads:
         show_model(trained)
 

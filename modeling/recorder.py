@@ -4,6 +4,7 @@ Trainer(callbacks=[Recorder(...)])
 """
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from modeling import checkpoint
-from modeling.hardware import peak_flops
+from modeling.hardware import peak_flops, peak_memory_bytes
 from modeling.module import Pretraining
 from modeling.optimizers import rate_factor
 from modeling.scoring import chunks, score, summary
@@ -27,7 +28,9 @@ CURVE, VALIDATION = "curve.jsonl", "validation.jsonl"
 @dataclass(frozen=True)
 class Step:
     """One optimizer step: ``step`` counts from 1; ``loss`` is the mean over the targets of the global batch, in nats. ``mfu``: model
-    FLOPs over the devices' peak, None where that is not known. ``batch``: digest of the ids that the step saw, whoever saw them."""
+    FLOPs over the devices' peak, None where that is not known. ``batch``: digest of the ids that the step saw, whoever saw them.
+    ``bits_per_byte``: the loss by what a target of the training split is in bytes on average. ``memory_bytes``: the first process's
+    peak so far."""
 
     step: int
     loss: float
@@ -36,6 +39,8 @@ class Step:
     tokens_per_second: float
     mfu: float | None
     batch: str
+    bits_per_byte: float
+    memory_bytes: int
 
 
 class Watcher(Protocol):
@@ -73,9 +78,12 @@ class Recorder(Callback):
         validation: TokenSplit,
         watcher: Watcher,
         resumed: checkpoint.Checkpoint | None,
+        *,
+        bytes_per_target: float,
     ):
         self._folder, self._fingerprint, self._validation = folder, fingerprint, validation
         self._watcher, self._resumed = watcher, resumed
+        self._bits = 1 / math.log(2) / bytes_per_target
         self._clock = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -124,6 +132,8 @@ class Recorder(Callback):
             tokens_per_second=speed,
             mfu=_utilisation(module, speed),
             batch=batch,
+            bits_per_byte=loss * self._bits,
+            memory_bytes=peak_memory_bytes(module.device),
         )
         with (self._folder / CURVE).open("a") as lines:
             lines.write(json.dumps(asdict(made)) + "\n")

@@ -4,6 +4,7 @@ model/
   config.json  model.safetensors  tokenizer.json  tokenizer_config.json     what `transformers` loads
   tokenizer/                      what gristmill loads
   curve.jsonl  validation.jsonl   a line a step, a line a validation
+  train.html                      both as a page
   checkpoints/  tensorboard/  run.json
   manifest.json                   written last: fingerprint, digests, parents
 
@@ -17,7 +18,7 @@ import platform
 import shutil
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -25,24 +26,24 @@ from typing import Any, Literal, final
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
 
-from corpus.errors import EnvironmentProblem, InputError, OutputError, ResumeError
+from corpus.errors import InputError, OutputError, ResumeError
 from corpus.storage import json_bytes
 from corpus.version import code_version
 from modeling import checkpoint
 from modeling.config import ModelConfig, SettingError, TrainConfig
 from modeling.data import arrange, batches, plan_batches, reading
+from modeling.loggers import LOGS, loggers, require
 from modeling.module import Pretraining
 from modeling.recorder import CURVE, VALIDATION, Recorder, Watcher
+from modeling.run_page import RUN_PAGE, Run, RunPage, write_run_page
 from tokenization.packing import Waste
 from tokenization.shards import TOKENIZER, TokenFolder
 from tokenization.tokenizer import EXPORT_CONFIG, EXPORTED
 
 FORMAT = "gristmill model 1"
 MANIFEST, RUN = "manifest.json", "run.json"
-_LOGS = ("tensorboard", "wandb")  # folders that loggers begin before the first checkpoint
 _VERSIONS = ("torch", "lightning", "numpy", "safetensors")
 
 
@@ -52,7 +53,7 @@ class Launch:
     """On what a run runs; none of it changes what is learned, but for ``precision``.
 
     ``devices``: processes on this machine, 0 for all GPUs (or one CPU process). Under torchrun, SLURM or TorchDistributor their numbers
-    count. ``precision`` auto: bf16-mixed on a GPU, 32-true on a CPU.
+    count. ``precision`` auto: bf16-mixed on a GPU, 32-true on a CPU. ``logs``: of ``modeling.loggers``, beside the curve.
     """
 
     devices: int = 0
@@ -61,7 +62,7 @@ class Launch:
     precision: str = "auto"
     compiled: bool = False
     checkpointed: bool = False
-    wandb: bool = False
+    logs: Sequence[str] = ("tensorboard",)
 
     @property
     def on_gpu(self) -> bool:
@@ -97,6 +98,7 @@ def pretrain(
 
     Raises SettingError, InputError, AssetError or ResumeError before the first step for what a user can mend.
     """
+    require(launch.logs)
     folder = TokenFolder.open(tokens)
     if model.vocabulary != folder.manifest["tokenizer"]["vocabulary"]:
         raise SettingError("the model's vocabulary is not the tokenizer's", where=f"{model.vocabulary:,} ids", hint=f"see {tokens}")
@@ -131,6 +133,12 @@ def pretrain(
         checkpointed=launch.checkpointed,
     )
     _quieten()
+    waste, place, read = windows.waste(), _place(launch, plan.accumulate), folder.split("train")
+    run = Run(model=model, train=train, tokens=folder, order=order, windows=windows.count, waste=waste, place=place)
+    recorder = Recorder(
+        output, fingerprint, validation, RunPage(output, run, watcher), resumed,
+        bytes_per_target=read.bytes / max(1, read.tokens - read.documents),
+    )  # fmt: skip
     trainer = Trainer(
         accelerator="gpu" if launch.on_gpu else "cpu",
         devices=launch.devices_here,
@@ -140,8 +148,8 @@ def pretrain(
         max_epochs=1,
         accumulate_grad_batches=plan.accumulate,
         use_distributed_sampler=False,  # ours is the order; Lightning's would shuffle it
-        callbacks=[Recorder(output, fingerprint, validation, watcher, resumed)],
-        logger=_loggers(output, launch),
+        callbacks=[recorder],
+        logger=loggers(output, launch.logs, settings=fingerprint, first_step=first),
         enable_checkpointing=False,  # ours hold no pickled class
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -151,11 +159,13 @@ def pretrain(
     started = time.monotonic()
     trainer.fit(module, batches(windows, order, plan, rank=trainer.global_rank, first_step=first, steps=train.steps))
     weights = checkpoint.gathered(module.model, writes=leads)
-    waste, epochs = windows.waste(), order.epochs(train.steps)
+    epochs = order.epochs(train.steps)
     if not leads:
         return Trained(output, {}, waste, epochs, resumed=False, leads=False)
-    run = _run_facts(launch, plan.accumulate, time.monotonic() - started, train, first)
-    made = _finish(output, folder, model, fingerprint, weights, {**run, **reading(order, train.steps), "packing": asdict(waste)})
+    seconds = time.monotonic() - started
+    write_run_page(output, run, step=train.steps, seconds=seconds)
+    facts = {**place, **_run_facts(seconds, train, first), **reading(order, train.steps), "packing": asdict(waste)}
+    made = _finish(output, folder, model, fingerprint, weights, facts)
     return Trained(output, made, waste, epochs, resumed=False, leads=True)
 
 
@@ -175,9 +185,9 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def clear(output: Path) -> None:
     """Remove a model, and nothing else that may lie in the folder; the manifest first: then it is none any more."""
-    for name in (MANIFEST, checkpoint.MODEL, checkpoint.CONFIG, EXPORTED, EXPORT_CONFIG, CURVE, VALIDATION, RUN):
+    for name in (MANIFEST, checkpoint.MODEL, checkpoint.CONFIG, EXPORTED, EXPORT_CONFIG, CURVE, VALIDATION, RUN_PAGE, RUN):
         (output / name).unlink(missing_ok=True)
-    for name in (checkpoint.FOLDER, TOKENIZER, *_LOGS):
+    for name in (checkpoint.FOLDER, TOKENIZER, *LOGS):
         shutil.rmtree(output / name, ignore_errors=True)
 
 
@@ -212,7 +222,7 @@ def _resumable(output: Path, now: Mapping[str, Any]) -> checkpoint.Checkpoint | 
             raise ResumeError(
                 f"an unfinished run lies there; changed: {', '.join(changed)}", where=str(output), hint="--overwrite starts over"
             )
-    elif output.exists() and any(each.name not in (CURVE, VALIDATION, checkpoint.FOLDER, *_LOGS) for each in output.iterdir()):
+    elif output.exists() and any(each.name not in (CURVE, VALIDATION, RUN_PAGE, checkpoint.FOLDER, *LOGS) for each in output.iterdir()):
         raise OutputError("the output folder holds something else", where=str(output), hint="choose an empty folder, or give --overwrite")
     return found
 
@@ -228,16 +238,6 @@ def _precision(launch: Launch) -> str:
     return launch.precision if launch.precision != "auto" else "bf16-mixed" if launch.on_gpu else "32-true"
 
 
-def _loggers(output: Path, launch: Launch) -> list[Logger]:
-    loggers: list[Logger] = [TensorBoardLogger(output, name="tensorboard", version="")]
-    if launch.wandb:
-        try:
-            loggers.append(WandbLogger(project="gristmill", save_dir=output, offline=True))
-        except ModuleNotFoundError as error:
-            raise EnvironmentProblem("Weights & Biases is not installed", hint="pip install 'gristmill[wandb]'") from error
-    return loggers
-
-
 def _quieten() -> None:
     """Lightning's advice on devices and workers is for people who write the loop; ours read the curve."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -246,10 +246,9 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", module="torch.utils.data")
 
 
-def _run_facts(launch: Launch, accumulate: int, seconds: float, train: TrainConfig, first: int) -> dict[str, Any]:
-    """What may differ between two runs that learn the same."""
+def _place(launch: Launch, accumulate: int) -> dict[str, Any]:
+    """On what it runs: what may differ between two runs that learn the same."""
     return {
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "host": platform.node(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "devices": torch.cuda.get_device_name() if launch.on_gpu else "CPU",
@@ -257,10 +256,16 @@ def _run_facts(launch: Launch, accumulate: int, seconds: float, train: TrainConf
         "strategy": launch.strategy,
         "precision": _precision(launch),
         "accumulate": accumulate,
+        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _VERSIONS}},
+    }
+
+
+def _run_facts(seconds: float, train: TrainConfig, first: int) -> dict[str, Any]:
+    return {
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "steps_of_this_run": train.steps - first,
         "seconds": round(seconds, 3),
         "tokens_per_second": round((train.steps - first) * train.global_batch_tokens / max(1e-9, seconds), 1),
-        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _VERSIONS}},
     }
 
 

@@ -41,6 +41,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("modeling.module", "modeling.generate"),
     ("modeling.scoring", "modeling.plan"),
     ("modeling.recorder",),
+    ("modeling.run_page", "modeling.loggers"),
     ("modeling.train",),
     ("modeling.evaluate",),
     ("modeling.page", "modeling.ablation", "modeling.judging"),

@@ -37,7 +37,7 @@ SURFACE = {
     "plan": ["--preset", "--set", "--tokens", "--gpus", "--gpu", "--mfu", "--price", "--json"],
     "pretrain": [
         "TOKENS", "--output", "--preset", "--set", "--mixture", "--devices", "--nodes", "--strategy", "--precision", "--compile",
-        "--checkpoint-activations", "--wandb",
+        "--checkpoint-activations", "--log",
         "--spark-processes", "--master", "--overwrite",
     ],
     "evaluate": ["MODEL", "TOKENS", "--output"],

@@ -87,7 +87,7 @@ def test_the_folder(undisturbed: Path) -> None:
     names = {path.name for path in undisturbed.iterdir()}
     assert names == {
         "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "tokenizer", "tensorboard", "curve.jsonl",
-        "validation.jsonl", "run.json", "manifest.json",
+        "validation.jsonl", "train.html", "run.json", "manifest.json",
     }  # fmt: skip
     assert list((undisturbed / "tensorboard").glob("events.*"))
     losses = curve(undisturbed)
