@@ -40,6 +40,7 @@ Example:
 @click.option("--devices", type=click.IntRange(min=0), default=0, help="Processes on this machine; default all GPUs, or one on the CPU.")
 @click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--strategy", type=click.Choice(["ddp", "fsdp"]), default="ddp", show_default=True, help="fsdp shards the model (FSDP2).")
+@click.option("--tensor-parallel", type=click.IntRange(min=1), default=1, show_default=True, help="Devices that share each matrix.")
 @click.option("--precision", type=click.Choice(["auto", "32-true", "bf16-mixed", "bf16-true"]), default="auto", show_default=True)
 @click.option("--compile", "compiled", is_flag=True, help="torch.compile, block by block.")
 @click.option("--checkpoint-activations", "checkpointed", is_flag=True, help="Less memory for a third more work: see gristmill plan.")

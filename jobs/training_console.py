@@ -113,7 +113,7 @@ def show_plan(made: Plan, where: str, utilisation: float) -> None:
         table.add_row(each.layout.name, str(each.micro), *(f"{part / 1e9:,.1f}" for part in parts), "yes" if each.fits else "no")
     console.print(table)
     if any(each.layout.tensor > 1 for each in made.memory):
-        console.print("[dim]tp, tensor parallelism, is a plan only: `gristmill pretrain` has ddp and fsdp[/dim]")
+        console.print("[dim]tp N: `gristmill pretrain --tensor-parallel N`[/dim]")
     fewest = f"at least {made.fewest_gpus:,}" if made.fewest_gpus else "more than 4,096"
     if made.layout is None or made.hours is None:
         console.print(f"[bold]No layout fits[/bold]: it takes {fewest} of these GPUs with one window at once.")

@@ -148,7 +148,14 @@ class Recorder(Callback):
             return
         config, train = module.config, module.train_config
         found = chunks(self._validation, config.context_length, tokens=train.validation_tokens)
-        nats = score(module.model, config, self._validation, found, rank=trainer.global_rank, processes=trainer.world_size)
+        nats = score(
+            module.model,
+            config,
+            self._validation,
+            found,
+            rank=trainer.global_rank // module.tensor_parallel,
+            processes=module.plan.processes,
+        )
         nats = _summed(trainer, torch.from_numpy(nats).to(module.device)).cpu().numpy()
         if not trainer.is_global_zero:
             return
@@ -161,8 +168,11 @@ class Recorder(Callback):
 
 
 def _summed(trainer: Trainer, value: torch.Tensor) -> torch.Tensor:
-    """Over all processes."""
-    summed = trainer.strategy.reduce(value.clone(), reduce_op="sum")
+    """Over all processes that see other windows."""
+    module = trainer.lightning_module
+    assert isinstance(module, Pretraining)
+    counts = trainer.global_rank % module.tensor_parallel == 0
+    summed = trainer.strategy.reduce(value.clone() if counts else torch.zeros_like(value), reduce_op="sum")
     assert isinstance(summed, torch.Tensor)
     return summed
 
@@ -171,7 +181,7 @@ def _utilisation(module: Pretraining, tokens_per_second: float) -> float | None:
     if module.device.type != "cuda":
         return None
     peak = peak_flops(torch.cuda.get_device_name(module.device))
-    return peak and tokens_per_second * module.config.flops_per_token / (peak * module.plan.processes)
+    return peak and tokens_per_second * module.config.flops_per_token / (peak * module.plan.processes * module.tensor_parallel)
 
 
 def _cut(file: Path, step: int) -> None:

@@ -36,6 +36,7 @@ from modeling.config import ModelConfig, SettingError, TrainConfig
 from modeling.data import arrange, batches, plan_batches, reading
 from modeling.loggers import LOGS, loggers, require
 from modeling.module import Pretraining
+from modeling.parallel import check_split
 from modeling.recorder import CURVE, VALIDATION, Recorder, Watcher
 from modeling.run_page import RUN_PAGE, Run, RunPage, write_run_page
 from tokenization.packing import Waste
@@ -53,12 +54,13 @@ class Launch:
     """On what a run runs; none of it changes what is learned, but for ``precision``.
 
     ``devices``: processes on this machine, 0 for all GPUs (or one CPU process). Under torchrun, SLURM or TorchDistributor their numbers
-    count. ``precision`` auto: bf16-mixed on a GPU, 32-true on a CPU. ``logs``: of ``modeling.loggers``, beside the curve.
+    count. ``tensor_parallel``: so many of them compute each matrix together; what is beside that is FSDP2. ``precision`` auto: bf16-mixed on a GPU, 32-true on a CPU. ``logs``: of ``modeling.loggers``, beside the curve.
     """
 
     devices: int = 0
     nodes: int = 1
     strategy: Literal["ddp", "fsdp"] = "ddp"
+    tensor_parallel: int = 1
     precision: str = "auto"
     compiled: bool = False
     checkpointed: bool = False
@@ -76,6 +78,10 @@ class Launch:
     @property
     def processes(self) -> int:
         return int(os.environ.get("WORLD_SIZE") or self.devices_here * self.nodes)
+
+    @property
+    def sharded(self) -> bool:
+        return self.strategy == "fsdp" or self.tensor_parallel > 1
 
 
 @final
@@ -102,10 +108,11 @@ def pretrain(
     folder = TokenFolder.open(tokens)
     if model.vocabulary != folder.manifest["tokenizer"]["vocabulary"]:
         raise SettingError("the model's vocabulary is not the tokenizer's", where=f"{model.vocabulary:,} ids", hint=f"see {tokens}")
-    if launch.strategy == "fsdp" and train.optimizer != "adamw":  # the others measure whole matrices, which no process has
+    check_split(model, launch.tensor_parallel, launch.processes)
+    if launch.sharded and train.optimizer != "adamw":  # the others measure whole matrices, which no process has
         raise SettingError(f"{train.optimizer} has no sharded form here", where="train.optimizer", hint="take adamw, or --strategy ddp")
     fingerprint = fingerprint_of(folder, model, train)
-    plan = plan_batches(train, model.context_length, launch.processes)
+    plan = plan_batches(train, model.context_length, launch.processes // launch.tensor_parallel)
     windows, order = arrange(folder.split("train"), model.context_length, train)
     validation = folder.split("validation")
     if not validation.documents:
@@ -128,7 +135,8 @@ def pretrain(
         plan,
         first_step=first,
         weights=resumed.folder / checkpoint.MODEL if resumed else None,
-        sharded=launch.strategy == "fsdp",
+        sharded=launch.sharded,
+        tensor_parallel=launch.tensor_parallel,
         compiled=launch.compiled,
         checkpointed=launch.checkpointed,
     )
@@ -157,7 +165,9 @@ def pretrain(
     )
     leads = trainer.is_global_zero
     started = time.monotonic()
-    trainer.fit(module, batches(windows, order, plan, rank=trainer.global_rank, first_step=first, steps=train.steps))
+    trainer.fit(
+        module, batches(windows, order, plan, rank=trainer.global_rank // launch.tensor_parallel, first_step=first, steps=train.steps)
+    )
     weights = checkpoint.gathered(module.model, writes=leads)
     epochs = order.epochs(train.steps)
     if not leads:
@@ -228,9 +238,10 @@ def _resumable(output: Path, now: Mapping[str, Any]) -> checkpoint.Checkpoint | 
 
 
 def _strategy(launch: Launch) -> Strategy | str:
-    if launch.strategy == "fsdp":
+    if launch.sharded:
         # its defaults on one node are no data parallelism at all: dp=1, tp=all
-        return ModelParallelStrategy(data_parallel_size=launch.processes, tensor_parallel_size=1)
+        together = launch.tensor_parallel
+        return ModelParallelStrategy(data_parallel_size=launch.processes // together, tensor_parallel_size=together)
     return "ddp" if launch.processes > 1 else "auto"
 
 
@@ -253,7 +264,8 @@ def _place(launch: Launch, accumulate: int) -> dict[str, Any]:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "devices": torch.cuda.get_device_name() if launch.on_gpu else "CPU",
         "processes": launch.processes,
-        "strategy": launch.strategy,
+        "strategy": "fsdp" if launch.sharded else "ddp",
+        "tensor_parallel": launch.tensor_parallel,
         "precision": _precision(launch),
         "accumulate": accumulate,
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _VERSIONS}},
