@@ -41,7 +41,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("modeling.optimizers",),
     ("modeling.seen", "modeling.export"),
     ("modeling.module", "modeling.generate"),
-    ("modeling.scoring", "modeling.plan"),
+    ("modeling.scoring", "modeling.plan", "modeling.text_score"),
     ("modeling.recorder",),
     ("modeling.run_page", "modeling.loggers"),
     ("modeling.train",),

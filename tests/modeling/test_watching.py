@@ -21,9 +21,12 @@ from jobs.training_console import TrainingPanel
 from modeling import loggers, run_page
 from modeling.config import SettingError
 from modeling.data import arrange
+from modeling.evaluate import load_model
 from modeling.presets import preset
 from modeling.recorder import Step, Unwatched
 from modeling.run_page import Run, read_lines, run_curves, thinned, write_run_page
+from modeling.scoring import chunks, score
+from modeling.text_score import score_text
 from modeling.train import Launch, pretrain
 from tests.browser import browser, browser_problem
 from tokenization.packing import Waste
@@ -211,3 +214,38 @@ def test_a_run_that_is_resumed_loses_no_line_of_csv(tmp_path: Path) -> None:
             logger.log_metrics({"loss": float(step)}, step=step)
     found: Mapping[str, int] = {path.parent.name: len(path.read_text().splitlines()) for path in tmp_path.glob("csv/*/metrics.csv")}
     assert found == {"from-step-00000000": 4, "from-step-00000002": 3}
+
+
+TEN_LINES = """
+from pathlib import Path
+from modeling.evaluate import load_model
+from modeling.generate import Sampling, generate
+from modeling.text_score import score_text
+from tokenization.tokenizer import load
+
+folder = Path("model")
+model, tokenizer = load_model(folder), load(folder / "tokenizer")
+print("".join(generate(model, tokenizer, "The mill", tokens=40, sampling=Sampling(seed=1))))
+print(score_text(model, tokenizer, "The mill grinds.").bits_per_byte)
+"""
+
+
+def test_ten_lines_load_generate_and_score(watched: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that README shows."""
+    assert TEN_LINES.strip().count("\n") == 9
+    monkeypatch.chdir(watched.parent)
+    exec(TEN_LINES, {})
+    *_, bits = capsys.readouterr().out.split()
+    assert 1 < float(bits) < 20
+
+
+def test_a_text_scores_as_it_does_in_a_split(watched: Path, small_tokens: Path) -> None:
+    model, tokens = load_model(watched), TokenFolder.open(small_tokens)
+    split, tokenizer = tokens.split("validation"), tokens.tokenizer()
+    nats = score(model, model.config, split, chunks(split, model.config.context_length))
+    starts = split.document_starts
+    for document in range(3):
+        text = tokenizer.decode(split.read(int(starts[document]), int(starts[document + 1])))
+        told = score_text(model, tokenizer, text)
+        assert told.tokens == starts[document + 1] - starts[document] - 1 > model.config.context_length
+        assert told.nats == pytest.approx(nats[document], rel=1e-4)
