@@ -37,7 +37,7 @@ from corpus.report.card import render_card
 from corpus.report.clusters import clusters
 from corpus.report.metrics import Metrics
 from corpus.report.page import render
-from corpus.shards import Shard, shard_expression, write_shard
+from corpus.shards import Shard, place_expression, shard_expression, write_shard
 from corpus.step import signal_types
 from corpus.storage import Place, json_bytes
 from corpus.tasks import guarded
@@ -62,7 +62,8 @@ _VERSIONS = (
 )
 _DOMAIN = r"^[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/@]*@)?(?:www\.)?([^/:?#]+)"
 _TOP_DOMAINS = 50
-_ORDER = ("id", "origin.input", "origin.file", "origin.offset")  # of rows in a shard
+_ORIGIN = ("origin.input", "origin.file", "origin.offset")
+_ORDER = ("id", *_ORIGIN)  # of rows in a shard of the ledger
 
 
 @final
@@ -186,12 +187,14 @@ def _write_documents(content: Content, outcomes: dict[str, dict[str, int]], fold
     fills = {name for step in content.recipe.corpus for name in step.fills}
     spark, schema = content.work.spark, document.schema(signal_types(content.recipe.steps), fills=fills)
     wanted = content.decided.where((F.col("outcome") == document.KEPT) if is_kept else (F.col("outcome") != document.KEPT))
-    number = F.expr(shard_expression(shards)).alias("shard")
-    decisions = wanted.select(number, "id", "origin", *document.DECIDED, F.lit(False).alias("is_text"))
-    texts = content.reading.texts(spark).select(number, "*", F.lit(True).alias("is_text"))
+    place = F.expr(place_expression(content.recipe.output.together if is_kept else ())).alias("place")
+    number = F.expr(shard_expression(shards, "place")).alias("shard")
+    decisions = wanted.select(place, "id", "origin", *document.DECIDED, F.lit(False).alias("is_text"))
+    texts = content.reading.texts(spark).select(place, "*", F.lit(True).alias("is_text"))
     # No join: Spark may spread the rows of a join as it likes (other partition counts, skew), and a shard must lie in one task.
-    rows = texts.unionByName(decisions, allowMissingColumns=True).repartition(max(shards, spark.sparkContext.defaultParallelism), "shard")
-    ordered = rows.sortWithinPartitions("shard", *_ORDER, "is_text")
+    rows = texts.unionByName(decisions, allowMissingColumns=True).select("*", number)
+    placed = rows.repartition(max(shards, spark.sparkContext.defaultParallelism), "shard")
+    ordered = placed.sortWithinPartitions("shard", "place", *_ORIGIN, "id", "is_text")
     kept_metrics = content.work.place / "kept" if is_kept else None
     return _write(ordered, partial(_write_one, schema=schema, metrics=kept_metrics), content.corpus / folder, schema, _decided_texts)
 

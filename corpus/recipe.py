@@ -46,6 +46,7 @@ class Output:
     shard_bytes: int = 128 * 2**20  # of text, before compression: a shard of 128 MiB loads in a second and spreads over many readers
     keep_rejected: bool = False  # measure rejected documents to the end as well, and write them to rejected/
     index: bool = False  # write index/, so that later corpora can be deduplicated against this one: about 500 bytes a document
+    together: tuple[str, ...] = ()  # sources whose collections stay whole and in their own order (files of a repository), each in one shard
 
     def __post_init__(self) -> None:
         if self.shard_bytes < 1:
@@ -91,7 +92,7 @@ class Recipe:
             "sources": [_part_to_data(part) for part in self.sources],
             "steps": [_part_to_data(part) for part in self.steps],
             "corpus": [_part_to_data(part) for part in self.corpus],
-            "output": dataclasses.asdict(self.output),
+            "output": _plain(dataclasses.asdict(self.output)),
         }
 
     def to_yaml(self) -> str:
@@ -374,6 +375,9 @@ def _check_order(recipe: Recipe) -> None:
 def _check_limits(recipe: Recipe) -> None:
     """Steps that are limited to sources name those of the recipe; two that measure under one name share none."""
     known = [source.name for source in recipe.sources if hasattr(source, "name")]
+    for name in recipe.output.together:
+        if name not in known:
+            raise RecipeError(f"no source of the recipe is called {name!r}", where="output.together", hint=_nearest(name, known))
     measured: dict[str, list[tuple[str, ...]]] = {}
     for at, step in enumerate(recipe.steps):
         where = f"steps[{at}] {step_name(type(step))}"

@@ -1,13 +1,14 @@
 """Shards: a shard is a range of ids, one Parquet file, the same bytes whoever writes it.
 
-Ids are 128-bit hashes, so equal ranges of ids are even shares of the documents in an order that is as good as shuffled. Row
-groups are cut by the bytes of the rows, never by how the rows arrived.
+Ids are 128-bit hashes, so equal ranges of ids are even shares of the documents in an order that is as good as shuffled. A
+recipe may ask that the files of a repository stay together: then the hash of the repository stands for their ids. Row groups are cut
+by the bytes of the rows, never by how the rows arrived.
 
     shard = write_shard(batches, schema, corpus / "documents", 0)
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, final
 
@@ -37,9 +38,20 @@ def shard_name(number: int) -> str:
     return f"{number:05d}.parquet"
 
 
-def shard_expression(shards: int) -> str:
-    """Spark SQL for the number of the shard of the column ``id``: its first 32 bits, scaled to [0, shards)."""
-    return f"cast(shiftright(cast(conv(substring(id, 1, 8), 16, 10) as bigint) * {shards}L, 32) as int)"
+def shard_expression(shards: int, column: str = "id") -> str:
+    """Spark SQL for the number of the shard of a column of hexadecimal hashes: the first 32 bits, scaled to [0, shards)."""
+    return f"cast(shiftright(cast(conv(substring({column}, 1, 8), 16, 10) as bigint) * {shards}L, 32) as int)"
+
+
+def place_expression(together: Collection[str]) -> str:
+    """Spark SQL for where a document stands among all: its ``id``, or or of sources ``together`` a hash of its ``collection``.
+
+    Names of sources are those of a checked recipe: words, without quotes.
+    """
+    if not together:
+        return "id"
+    names = ", ".join(f"'{name}'" for name in sorted(together))
+    return f"case when source in ({names}) and collection is not null then md5(collection) else id end"
 
 
 def write_shard(batches: Iterable[pa.RecordBatch], schema: pa.Schema, folder: Place, number: int) -> Shard:

@@ -1,4 +1,4 @@
-"""What the jobs of the model show: a live panel while it trains, and the tables of tokenizer, tokens, model and evaluation.
+"""What the jobs of the model show: a live panel while it trains, and the tables of tokenizer, tokens, model and the demo's end.
 
 with TrainingPanel(config) as panel:
     pretrain(..., watcher=panel)
@@ -107,7 +107,7 @@ def show_plan(made: Plan, where: str, utilisation: float) -> None:
     )
     columns = ("layout", "batch", "weights", "grads", "AdamW", "gathered", "activ.", "sum", "fits")
     console.print(f"Memory of one device in GB (estimate; {where}, {RESERVE:.0%} left free):")
-    table = _table(*columns)
+    table = table_of(*columns)
     for each in made.memory:
         parts = (each.weights, each.gradients, each.optimizer, each.gathered, each.activations, each.total)
         table.add_row(each.layout.name, str(each.micro), *(f"{part / 1e9:,.1f}" for part in parts), "yes" if each.fits else "no")
@@ -130,7 +130,7 @@ def show_tokenizer(trained: TrainedTokenizer) -> None:
     """The fertility table, and where the tokenizer lies."""
     if trained.resumed:
         console.print("This tokenizer was whole already; nothing was done.")
-    table = _table("language", "documents", "tokens/word", "bytes/token", "bytes alone", "unknown")
+    table = table_of("language", "documents", "tokens/word", "bytes/token", "bytes alone", "unknown")
     for row in trained.fertility:
         values = (f"{row['tokens_per_word']:.2f}", f"{row['bytes_per_token']:.2f}", f"{row['byte_share']:.1%}", f"{row['unknown']:,}")
         table.add_row(row["language"], f"{row['documents']:,}", *values)
@@ -147,7 +147,7 @@ def show_tokens(encoded: Encoded) -> None:
     """What lies in each split."""
     if encoded.resumed:
         console.print("These tokens were whole already; nothing was done.")
-    table = _table("split", "documents", "tokens", "bytes/token", "shards")
+    table = table_of("split", "documents", "tokens", "bytes/token", "shards")
     for name in SPLITS:
         split = encoded.tokens.split(name)
         per_token = f"{split.bytes / max(1, split.tokens):.2f}"
@@ -166,18 +166,6 @@ def show_model(trained: Trained) -> None:
         f"{trained.waste.padded:.2%} padding: [bold]{trained.folder}[/bold]",
         soft_wrap=True,
     )
-
-
-def show_evaluation(evaluation: Mapping[str, Any], page: Path) -> None:
-    """Bits per byte of the model, a unigram model and zstd, by split, language and source."""
-    table = _table("split", "group", "documents", "loss", "ppl", "bits/byte", "unigram", "zstd -19", left=2)
-    for row in rows(evaluation):
-        bits = (row["bits_per_byte"], row["unigram_bits_per_byte"], row["zstd_bits_per_byte"])
-        style = "bold" if row["group"] == "all" else ""
-        counts = (f"{row['documents']:,}", f"{row['loss']:.3f}", f"{row['perplexity']:,.1f}")
-        table.add_row(row["split"], row["group"], *counts, *(f"{value:.3f}" for value in bits), style=style)
-    console.print(table)
-    console.print(f"curves and samples: [bold]{page}[/bold]", soft_wrap=True)
 
 
 def show_road(curated: Result, evaluation: Mapping[str, Any], output: Path) -> None:
@@ -199,7 +187,7 @@ def show_road(curated: Result, evaluation: Mapping[str, Any], output: Path) -> N
         console.print(f"report: [bold]{page}[/bold]", soft_wrap=True)
 
 
-def _table(*columns: str, left: int = 1) -> Table:
+def table_of(*columns: str, left: int = 1) -> Table:
     table = Table(*columns, box=None, header_style="dim", pad_edge=False)
     for column in table.columns[left:]:
         column.justify = "right"

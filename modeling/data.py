@@ -115,5 +115,5 @@ class ProcessBatches(Sampler[list[tuple[int, int]]]):
 def batches(windows: Windows, order: Order, plan: BatchPlan, *, rank: int, first_step: int, steps: int) -> DataLoader[Any]:
     """The loader of one process: ``ids`` (micro, T + 1), ``mask`` (micro, T), ``batch_targets``, ``digest`` and ``group`` (micro,)."""
     sampler = ProcessBatches(windows, order, plan, rank=rank, first_step=first_step, steps=steps)
-    # in this process: reading a mapped window takes microseconds (TRAINING: 265 M tokens/s), a step at the least milliseconds
+    # in this process: a mapped window with its digest takes 16 microseconds (`make bench BENCH=loader`), a step at the least milliseconds
     return DataLoader(WindowDataset(windows), batch_sampler=sampler, num_workers=0)

@@ -15,6 +15,8 @@ from modeling.config import SettingError
 from modeling.transformer import Transformer
 from tokenization.tokenizer import BOS, EOS, PAD, UNKNOWN, Tokenizer
 
+NEVER_DRAWN = (UNKNOWN, BOS, PAD)
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,7 @@ def generate(model: Transformer, tokenizer: Tokenizer, prompt: str, *, tokens: i
 def choose(logits_V: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
     """Draw one id. <unk>, <s> and <pad> are never drawn."""
     logits = logits_V.clone()
-    logits[[UNKNOWN, BOS, PAD]] = -torch.inf
+    logits[list(NEVER_DRAWN)] = -torch.inf
     if sampling.temperature == 0:
         return logits.argmax()
     ordered, ids = torch.sort(logits / sampling.temperature, descending=True, stable=True)

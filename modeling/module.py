@@ -17,10 +17,12 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recomputed
 
+from modeling.averages import Averages
 from modeling.checkpoint import copy_whole, load_weights
 from modeling.config import ModelConfig, TrainConfig
 from modeling.data import BatchPlan
 from modeling.export import load_huggingface
+from modeling.guard import Guard
 from modeling.optimizers import make_optimizer, rate_factor
 from modeling.parallel import clip_by_norm, parallelize
 from modeling.transformer import Transformer, initial
@@ -78,12 +80,15 @@ class Pretraining(LightningModule):
                  sharded: bool = False, tensor_parallel: int = 1, compiled: bool = False, checkpointed: bool = False):  # fmt: skip
         super().__init__()
         self.config, self.train_config, self.plan = config, train, plan
+        self.guard = Guard(train)
+        self.averages: Averages | None = None
         self.step, self.tensor_parallel = first_step, tensor_parallel
         self._weights, self._sharded, self._compiled, self._checkpointed = weights, sharded, compiled, checkpointed
         self.model: nn.Module = nn.Identity()
         self.loss_sum = torch.zeros(())
         self.digest_sum = torch.zeros((), dtype=torch.int64)  # of the windows seen, wrapping: no cut of a batch changes it
-        self.gradient_norm = 0.0
+        self.loss = self.gradient_norm = 0.0  # of the step that is being made, over all processes
+        self.skipped = ""
 
     def configure_model(self) -> None:
         if isinstance(self.model, Transformer):
@@ -101,6 +106,11 @@ class Pretraining(LightningModule):
         self.loss_sum = torch.zeros((), device=device)
         self.digest_sum = torch.zeros((), dtype=torch.int64, device=device)
 
+    @property
+    def counts(self) -> bool:
+        """Whether what this process sees is counted: of those that compute together the first one's."""
+        return self.trainer.global_rank % self.tensor_parallel == 0
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return make_optimizer(self.model, self.train_config)
 
@@ -117,3 +127,7 @@ class Pretraining(LightningModule):
 
     def configure_gradient_clipping(self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None) -> None:
         self.gradient_norm = clip_by_norm(self.model.parameters(), self.train_config.clip_norm)
+        loss_sum = self.loss_sum if self.counts else torch.zeros_like(self.loss_sum)
+        self.loss, self.skipped = self.guard.judge(self.trainer.strategy, self.step + 1, loss_sum, self.gradient_norm)
+        if self.skipped:
+            optimizer.zero_grad(set_to_none=True)  # without gradients no optimizer moves a weight, a moment or its count of steps

@@ -6,7 +6,6 @@ It is written at validations, and no oftener than costs a hundredth of the time;
     write_run_page(folder, run, step=800, seconds=12.5)
 """
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ import yaml
 from corpus.report import plots
 from corpus.report.page import style, template
 from modeling.config import ModelConfig, TrainConfig
+from modeling.curves import read_rows
 from modeling.data import reading
 from modeling.order import MixedOrder, Order
 from modeling.recorder import CURVE, VALIDATION, Step, Watcher
@@ -73,7 +73,7 @@ class RunPage:
 
 def write_run_page(folder: Path, run: Run, *, step: int, seconds: float) -> Path:
     """From the curve and the validations that lie in the folder; ``step`` steps are made, ``seconds`` is this run's time so far."""
-    rows, validations = read_lines(folder / CURVE), read_lines(folder / VALIDATION)
+    rows, validations = read_rows(folder / CURVE), read_rows(folder / VALIDATION)
     made = [row for row in rows if not row.get("skipped")]
     recent = made[-_RECENT_STEPS:]
     page = template("modeling.resources", "train.html.j2").render(
@@ -148,8 +148,3 @@ def thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     size = -(-len(points) // _POINTS)
     groups = [points[at : at + size] for at in range(0, len(points), size or 1)]
     return [(group[-1][0], sum(value for _, value in group) / len(group)) for group in groups]
-
-
-def read_lines(file: Path) -> list[dict[str, Any]]:
-    """The lines of a curve; none where there is no file yet. One that is being written is left out."""
-    return [json.loads(line) for line in file.read_text().splitlines() if line.endswith("}")] if file.exists() else []

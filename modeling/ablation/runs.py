@@ -136,7 +136,9 @@ def make_run(folder: Path, name: str) -> None:
     tokens = folder / _TOKENS / run.folder_name
     if not (tokens / TOKENS_MANIFEST).exists():
         write_tokens(run, folder / HELD_OUT, folder / TOKENIZER, tokens)
-    pretrain(str(tokens), model_folder, design.model, run.train, Launch(devices=1), watcher=Unwatched())
+    trained = pretrain(str(tokens), model_folder, design.model, run.train, Launch(devices=1), watcher=Unwatched())
+    if trained.paused_at is not None:
+        raise KeyboardInterrupt  # SIGTERM: it is saved, and the same command goes on
     scores = _scores(run, TokenFolder.open(tokens), model_folder)
     scores |= {"seconds": round(time.monotonic() - started, 1), "cpu_seconds": round(time.process_time() - cpu, 1)}
     run.scores(folder).parent.mkdir(parents=True, exist_ok=True)

@@ -37,10 +37,10 @@ SURFACE = {
     "plan": ["--preset", "--set", "--tokens", "--gpus", "--gpu", "--mfu", "--price", "--json"],
     "pretrain": [
         "TOKENS", "--output", "--preset", "--set", "--mixture", "--devices", "--nodes", "--strategy", "--tensor-parallel", "--precision",
-        "--compile", "--checkpoint-activations", "--log",
+        "--compile", "--checkpoint-activations", "--keep-last", "--log", "--find-rate",
         "--spark-processes", "--master", "--overwrite",
     ],
-    "evaluate": ["MODEL", "TOKENS", "--output"],
+    "evaluate": ["MODEL", "TOKENS", "--output", "--text", "--task", "--contamination"],
     "ablate": [
         "CORPORA", "--budget", "--seeds", "--preset", "--set", "--output", "--vary", "--neutral", "--tasks", "--tokenizer", "--vocab-size",
         "--controls", "--parallel", "--yes", "--print-commands", "--run", "--master", "--allow",

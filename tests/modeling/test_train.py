@@ -207,9 +207,7 @@ def test_one_batch_is_learned_by_heart(small_tokens: Path, tmp_path: Path) -> No
     content = (few / "train" / "00000.bin").read_bytes()
     (few / "train" / "00000.bin").write_bytes(content[: 2 * 513])
     (few / "manifest.json").write_text(json.dumps(manifest))
-    model = pretrain(
-        few, tmp_path / "m", train__steps=150, train__learning_rate=1e-2, model__width=64, train__weight_decay=0
-    )
+    model = pretrain(few, tmp_path / "m", train__steps=150, train__learning_rate=1e-2, model__width=64, train__weight_decay=0)
     assert curve(model)[-1] < 0.05
 
 

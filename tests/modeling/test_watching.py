@@ -20,11 +20,12 @@ from corpus.errors import EnvironmentProblem
 from jobs.training_console import TrainingPanel
 from modeling import loggers, run_page
 from modeling.config import SettingError
+from modeling.curves import read_rows
 from modeling.data import arrange
 from modeling.evaluate import load_model
 from modeling.presets import preset
 from modeling.recorder import Step, Unwatched
-from modeling.run_page import Run, read_lines, run_curves, thinned, write_run_page
+from modeling.run_page import Run, run_curves, thinned, write_run_page
 from modeling.scoring import chunks, score
 from modeling.text_score import score_text
 from modeling.train import Launch, pretrain
@@ -59,7 +60,7 @@ def run_of(tokens: Path) -> Run:
 
 
 def losses(folder: Path) -> list[float]:
-    return [row["loss"] for row in read_lines(folder / "curve.jsonl")]
+    return [row["loss"] for row in read_rows(folder / "curve.jsonl")]
 
 
 @pytest.mark.parametrize(("width", "dark"), [(360, False), (1200, True)])

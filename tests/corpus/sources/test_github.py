@@ -4,9 +4,10 @@ import gzip
 import io
 import json
 import tarfile
+import tokenize
 import zipfile
 from collections.abc import Callable, Mapping
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 
 import nbformat
@@ -15,11 +16,16 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 
+from corpus.engine import curate
+from corpus.errors import RecipeError
 from corpus.extraction.code import comment_share, language_of, notebook_script, source_text
 from corpus.extraction.licenses import header, identify
+from corpus.recipe import from_data
 from corpus.sources.github import CodeParquetSource, GithubSource
 from tests.corpus.sources.reading import accepts, input_file, outcomes, read
+from tests.road import assert_accounted, documents
 
 MIT = resources.files("corpus.resources.licenses").joinpath("MIT.txt").read_text()
 APACHE = resources.files("corpus.resources.licenses").joinpath("Apache-2.0.txt").read_text()
@@ -89,6 +95,49 @@ def test_a_checked_out_tree(tmp_path: Path) -> None:
                 found[row["title"]] = (outcomes([row])[0], dict(row["labels"])["programming_language"], row["license"])
                 assert dict(row["labels"])["repository"] == "mill-1.0"
     assert found == EXPECTED
+
+
+def installed() -> list[metadata.Distribution]:
+    """Twenty packages of this environment: others' code, under the licences that they state, small enough to be read thrice."""
+    found = []
+    for each in sorted(metadata.distributions(), key=lambda each: each.metadata["Name"].lower()):
+        modules = [file for file in each.files or () if file.suffix == ".py" and "__pycache__" not in file.parts]
+        if (
+            each.metadata["License-Expression"]
+            and 2 < len(modules) < 20
+            and all(Path(str(each.locate_file(file))).exists() for file in modules)
+        ):
+            found.append(each)
+    return found[:20]
+
+
+def test_twenty_installed_packages_as_wheels_sdists_and_trees(tmp_path: Path) -> None:
+    """Each module's text is what Python's own ``tokenize.open`` reads, each licence what the package's metadata states."""
+    packages = installed()
+    assert len(packages) == 20
+    for number, package in enumerate(packages):
+        name, license = f"{package.metadata['Name']}-{package.version}", package.metadata["License-Expression"]
+        files = [file for file in package.files or () if ".." not in file.parts and file.suffix in ("", ".py", ".txt", ".md")]
+        contents = {str(file): Path(str(package.locate_file(file))).read_bytes() for file in files}
+        modules, expected = [path for path in contents if path.endswith(".py")], {}
+        for path in modules:
+            with tokenize.open(str(package.locate_file(path))) as module:
+                expected[path] = module.read()
+        told = next(content for path, content in contents.items() if path.endswith(".dist-info/METADATA"))
+        wheel = archive(tmp_path / f"{name}-py3-none-any.whl", contents)
+        sdist = archive(tmp_path / f"{name}.tar.gz", {f"{name}/PKG-INFO": told} | {f"{name}/{path}": contents[path] for path in modules})
+        for path in (wheel, sdist):
+            assert accepts(path, GithubSource()), path.name
+            rows = {row["title"]: row for row in read(path, GithubSource())[0] if row["title"].endswith(".py")}
+            assert {title: row["text"] or "" for title, row in rows.items()} == expected
+            assert [title for title, row in rows.items() if row["license"] not in (license, header(row["text"] or ""))] == [], path.name
+        root = tmp_path / str(number)
+        for path, content in contents.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(content)
+        for path in modules[:3]:
+            [row] = read(root / path, GithubSource(), root)[0]
+            assert (row["title"], row["text"] or "", row["license"]) == (path, expected[path], header(expected[path]) or license)
 
 
 def test_a_table(tmp_path: Path) -> None:
@@ -240,3 +289,35 @@ def test_real_licences(shared_data: Callable[[str], Path]) -> None:
         assert name in {told for path, told in found.items() if path.parent.name == name}, name
     wrong = [path for path, told in found.items() if told and told != path.parent.name and not path.parent.name.startswith(told)]
     assert len(wrong) <= 8, wrong
+
+
+def test_files_of_a_repository_stay_together(spark: SparkSession, tmp_path: Path) -> None:
+    """Three repositories of nine files, beside thirty lines of another source, in shards of 400 characters: each repository in one shard,
+    side by side and in the order of its archive; without the option the files lie in the order of their ids."""
+    inputs = tmp_path / "in"
+    inputs.mkdir()
+    names = [f"{folder}/{letter}.py" for folder in ("app", "lib", "tests") for letter in "abc"]
+    for at, repository in enumerate(("mill", "wheel", "stone")):
+        files = {
+            f"{repository}/{name}": f"# {repository} {name}\nvalue_{at}_{number} = {number}\n".encode() for number, name in enumerate(names)
+        }
+        archive(inputs / f"{repository}.tar.gz", files)
+    lines = [json.dumps({"id": str(at), "text": f"line number {at} of the notes"}) for at in range(30)]
+    (inputs / "notes.jsonl").write_text("\n".join(lines) + "\n")
+    data = {"name": "x", "sources": ["jsonl", "github"], "steps": ["segment_words"], "output": {"shard_bytes": 400}}
+    for folder, setting in (("apart", "[]"), ("together", "[github]")):
+        recipe = from_data(data, overrides=[f"output.together={setting}"])
+        curate(recipe, [str(inputs)], str(tmp_path / folder), spark=spark)
+        assert_accounted(tmp_path / folder)
+    assert sorted(map(str, documents(tmp_path / "together"))) == sorted(map(str, documents(tmp_path / "apart")))
+    shards = {path.name: pq.read_table(path).to_pylist() for path in sorted((tmp_path / "together" / "documents").iterdir())}
+    assert len(shards) > 3
+    for repository in ("mill", "wheel", "stone"):
+        (shard,) = [rows for rows in shards.values() if any(row["collection"] == repository for row in rows)]
+        at = [number for number, row in enumerate(shard) if row["collection"] == repository]
+        assert at == list(range(at[0], at[0] + 9))
+        assert [shard[number]["title"] for number in at] == names
+    apart = documents(tmp_path / "apart")
+    assert [row["id"] for row in apart] == sorted(row["id"] for row in apart)
+    with pytest.raises(RecipeError, match="no source of the recipe is called 'githib'"):
+        from_data(data, overrides=["output.together=[githib]"])
