@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, final
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -38,9 +39,9 @@ _SPARK_WIDTH = 60
 class TrainingPanel:
     """A ``recorder.Watcher``: a panel in a terminal, lines elsewhere."""
 
-    def __init__(self, config: ModelConfig):
-        self._config = config
-        self._live = Live(console=errors, refresh_per_second=4, transient=True) if errors.is_terminal else None
+    def __init__(self, config: ModelConfig, shown_on: Console = errors):
+        self._config, self._console = config, shown_on
+        self._live = Live(console=shown_on, refresh_per_second=4, transient=True) if shown_on.is_terminal else None
         self._first = self._steps = 0
         self._started = 0.0
         self._losses: list[float] = []
@@ -65,11 +66,13 @@ class TrainingPanel:
         left = (time.monotonic() - self._started) / (made.step - self._first) * (self._steps - made.step)
         facts = {
             "loss": f"{made.loss:.3f}",
+            "bits/byte": f"{made.bits_per_byte:.3f}",
             "validation": self._validation,
             "learning rate": f"{made.learning_rate:.2e}",
             "gradient norm": f"{made.gradient_norm:.2f}",
             "tokens/s": f"{made.tokens_per_second:,.0f}",
-            "MFU": "–" if made.mfu is None else f"{made.mfu:.1%}",
+            **({} if made.mfu is None else {"MFU": f"{made.mfu:.1%}"}),  # of a CPU no peak is known
+            "memory": f"{made.memory_bytes / 1e9:.2f} GB",
             "left": _duration(left),
         }
         if self._live:
@@ -84,14 +87,14 @@ class TrainingPanel:
         table = Table.grid(padding=(0, 2))
         for pair in zip(*[iter([*facts.items(), ("", "")])] * 2, strict=False):
             table.add_row(*(cell for name, value in pair for cell in (f"[dim]{name}[/dim]", value)))
-        bar = ProgressBar(total=self._steps, completed=step)
+        bar = Padding(ProgressBar(total=self._steps, completed=step), 0)  # a bare bar ends no line: what follows would be cut off
         return Panel(Group(f"step {step:,} of {self._steps:,}", bar, table, _sparkline(self._losses)), title="pretrain", width=76)
 
     def _say(self, line: str) -> None:
         if self._live:
             self._live.console.print(line)
         else:
-            print(line, file=errors.file, flush=True)
+            print(line, file=self._console.file, flush=True)
 
 
 def show_plan(made: Plan, where: str, utilisation: float) -> None:
@@ -110,7 +113,7 @@ def show_plan(made: Plan, where: str, utilisation: float) -> None:
         table.add_row(each.layout.name, str(each.micro), *(f"{part / 1e9:,.1f}" for part in parts), "yes" if each.fits else "no")
     console.print(table)
     if any(each.layout.tensor > 1 for each in made.memory):
-        console.print("[dim]tp, tensor parallelism, is a plan only: `gristmill pretrain` has ddp and fsdp[/dim]")
+        console.print("[dim]tp N: `gristmill pretrain --tensor-parallel N`[/dim]")
     fewest = f"at least {made.fewest_gpus:,}" if made.fewest_gpus else "more than 4,096"
     if made.layout is None or made.hours is None:
         console.print(f"[bold]No layout fits[/bold]: it takes {fewest} of these GPUs with one window at once.")

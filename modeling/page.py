@@ -21,13 +21,13 @@ from modeling.evaluate import EVALUATION, rows
 from modeling.evaluation import plots as interval_plots
 from modeling.evaluation.texts import ordered
 from modeling.recorder import CURVE, VALIDATION
+from modeling.run_page import thinned
 from modeling.train import RUN, read_manifest
 from tokenization.shards import TOKENIZER
 from tokenization.tokenizer import FERTILITY
 from tokenization.tokenizer import read_manifest as read_tokenizer
 
 PAGE = "training.html"
-_POINTS = 300  # of a curve: more than a page has pixels for would only weigh
 
 
 def write_page(model: Path, evaluation: Path, *, corpus_page: str | None = None) -> Path:
@@ -103,20 +103,15 @@ def _range(interval: Sequence[float] | None) -> str:
 
 def curves(steps: list[dict[str, Any]], validations: list[dict[str, Any]]) -> dict[str, dict[str, list[tuple[float, float]]]]:
     """Series of points (step, value) for the four plots; long curves thinned to means."""
-    loss = {"train": _thinned([(row["step"], row["loss"]) for row in steps])}
+    steps = [row for row in steps if not row.get("skipped")]
+    loss = {"train": thinned([(row["step"], row["loss"]) for row in steps])}
     if validations:
         loss["validation"] = [(row["step"], row["loss"]) for row in validations]
     groups = {
         kind: {name: [(row["step"], row[kind][name]["bits_per_byte"]) for row in validations] for name in validations[-1][kind]}
         for kind in ("source", "language")
     }
-    return {"loss": loss, **groups, "gradient": {"norm": _thinned([(row["step"], row["gradient_norm"]) for row in steps])}}
-
-
-def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    size = -(-len(points) // _POINTS)
-    groups = [points[at : at + size] for at in range(0, len(points), size)]
-    return [(group[-1][0], sum(value for _, value in group) / len(group)) for group in groups]
+    return {"loss": loss, **groups, "gradient": {"norm": thinned([(row["step"], row["gradient_norm"]) for row in steps])}}
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ Trainer(callbacks=[Recorder(...)])
 """
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -18,7 +19,7 @@ from modeling import checkpoint
 from modeling.averages import Averages, not_finite
 from modeling.curves import cut
 from modeling.guard import NotFinite, Preempted
-from modeling.hardware import peak_flops
+from modeling.hardware import peak_flops, peak_memory_bytes
 from modeling.module import Pretraining
 from modeling.optimizers import rate_factor
 from modeling.saving import Saver
@@ -33,7 +34,8 @@ CURVE, VALIDATION = "curve.jsonl", "validation.jsonl"
 class Step:
     """One optimizer step: ``step`` counts from 1; ``loss`` is the mean over the targets of the global batch, in nats. ``mfu``: model
     FLOPs over the devices' peak, None where that is not known. ``batch``: digest of the ids that the step saw, whoever saw them.
-    ``skipped``: the figure for which the step was not taken (``modeling.spikes``), else empty."""
+    ``bits_per_byte``: the loss by what a target of the training split is in bytes on average. ``memory_bytes``: the first process's
+    peak so far. ``skipped``: the figure for which the step was not taken (``modeling.spikes``), else empty."""
 
     step: int
     loss: float
@@ -42,6 +44,8 @@ class Step:
     tokens_per_second: float
     mfu: float | None
     batch: str
+    bits_per_byte: float
+    memory_bytes: int
     skipped: str = ""
 
 
@@ -80,10 +84,13 @@ class Recorder(Callback):
         validation: TokenSplit,
         watcher: Watcher,
         resumed: checkpoint.Checkpoint | None,
+        *,
+        bytes_per_target: float,
         keep_last: int = 2,
     ):
         self._folder, self._fingerprint, self._validation = folder, fingerprint, validation
         self._watcher, self._resumed = watcher, resumed
+        self._bits = 1 / math.log(2) / bytes_per_target
         damaged = resumed.damaged if resumed else ()
         self._saver = Saver(folder, fingerprint, validation=folder / VALIDATION, keep_last=keep_last, damaged=damaged)
         self._clock = 0.0
@@ -123,7 +130,7 @@ class Recorder(Callback):
             self._record(trainer, pl_module, pl_module.loss, batch_digest)
         ending = guard.ending and step < train.steps
         saves = ending or step % train.checkpoint_every_steps == 0 or step == train.steps
-        if saves and float(trainer.strategy.reduce(not_finite(pl_module.model), reduce_op="sum")):
+        if saves and float(_reduced(trainer, not_finite(pl_module.model))):
             raise NotFinite(step, f"a weight is no number behind step {step:,}")  # or the last whole checkpoint would be a poisoned one
         if not ending and (step % train.validate_every_steps == 0 or step == train.steps):
             self._validate(trainer, pl_module)
@@ -160,13 +167,15 @@ class Recorder(Callback):
             tokens_per_second=speed,
             mfu=_utilisation(module, speed),
             batch=batch,
+            bits_per_byte=loss * self._bits,
+            memory_bytes=peak_memory_bytes(module.device),
             skipped=module.skipped,
         )
         with (self._folder / CURVE).open("a") as lines:
             lines.write(json.dumps(asdict(made)) + "\n")
         for logger in trainer.loggers:
             logger.log_metrics(
-                {name: value for name, value in asdict(made).items() if name != "step" and isinstance(value, float)}, step=made.step
+                {name: value for name, value in asdict(made).items() if name != "step" and isinstance(value, int | float)}, step=made.step
             )
         self._watcher.step(made)
 
@@ -175,8 +184,9 @@ class Recorder(Callback):
             return
         config, train = module.config, module.train_config
         found = chunks(self._validation, config.context_length, tokens=train.validation_tokens)
+        rank = trainer.global_rank // module.tensor_parallel
         with module.averages.in_place() if module.averages else nullcontext():
-            nats = score(module.model, config, self._validation, found, rank=trainer.global_rank, processes=trainer.world_size)
+            nats = score(module.model, config, self._validation, found, rank=rank, processes=module.plan.processes)
         nats = _summed(trainer, torch.from_numpy(nats).to(module.device)).cpu().numpy()
         if not trainer.is_global_zero:
             return
@@ -189,7 +199,13 @@ class Recorder(Callback):
 
 
 def _summed(trainer: Trainer, value: torch.Tensor) -> torch.Tensor:
-    """Over all processes."""
+    """Over all processes that see other windows."""
+    module = trainer.lightning_module
+    assert isinstance(module, Pretraining)
+    return _reduced(trainer, value if module.counts else torch.zeros_like(value))
+
+
+def _reduced(trainer: Trainer, value: torch.Tensor) -> torch.Tensor:
     summed = trainer.strategy.reduce(value.clone(), reduce_op="sum")
     assert isinstance(summed, torch.Tensor)
     return summed
@@ -199,4 +215,4 @@ def _utilisation(module: Pretraining, tokens_per_second: float) -> float | None:
     if module.device.type != "cuda":
         return None
     peak = peak_flops(torch.cuda.get_device_name(module.device))
-    return peak and tokens_per_second * module.config.flops_per_token / (peak * module.plan.processes)
+    return peak and tokens_per_second * module.config.flops_per_token / (peak * module.plan.processes * module.tensor_parallel)

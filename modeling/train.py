@@ -4,6 +4,7 @@ model/
   config.json  model.safetensors  tokenizer.json  tokenizer_config.json     what `transformers` loads
   tokenizer/                      what gristmill loads
   curve.jsonl  validation.jsonl   a line a step, a line a validation
+  train.html                      both as a page
   checkpoints/  tensorboard/  run.json
   trained.safetensors             with train.ema: the weights whose moving average model.safetensors is
   best/                           the model of the best checkpoint, where validation liked one better than the last step
@@ -19,7 +20,7 @@ import platform
 import shutil
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -27,10 +28,9 @@ from typing import Any, Literal, final
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
 
-from corpus.errors import EnvironmentProblem, InputError, OutputError, ResumeError
+from corpus.errors import InputError, OutputError, ResumeError
 from corpus.version import code_version
 from modeling import checkpoint
 from modeling.config import ModelConfig, SettingError, TrainConfig
@@ -38,15 +38,17 @@ from modeling.curves import RATES, read_rows
 from modeling.data import arrange, batches, plan_batches, reading
 from modeling.finished import BEST, MANIFEST, RUN, TRAINED, final_weights, finish, read_manifest
 from modeling.guard import Preempted, Stopped
+from modeling.loggers import LOGS, loggers, require
 from modeling.module import Pretraining
+from modeling.parallel import check_split
 from modeling.recorder import CURVE, VALIDATION, Recorder, Watcher
+from modeling.run_page import RUN_PAGE, Run, RunPage, write_run_page
 from modeling.suspects import STOPPED, blame, skipped_steps
 from tokenization.packing import Waste
 from tokenization.shards import TOKENIZER, TokenFolder
 from tokenization.tokenizer import EXPORT_CONFIG, EXPORTED
 
-_LOGS = ("tensorboard", "wandb")  # folders that loggers begin before the first checkpoint
-_BEGUN = (CURVE, VALIDATION, STOPPED, RATES, checkpoint.FOLDER, *_LOGS)  # what a run leaves that ended before one
+_BEGUN = (CURVE, VALIDATION, RUN_PAGE, STOPPED, RATES, checkpoint.FOLDER, *LOGS)  # what a run leaves that ended before one
 _log = logging.getLogger("gristmill")
 _VERSIONS = ("torch", "lightning", "numpy", "safetensors")
 
@@ -57,16 +59,19 @@ class Launch:
     """On what a run runs; none of it changes what is learned, but for ``precision``.
 
     ``devices``: processes on this machine, 0 for all GPUs (or one CPU process). Under torchrun, SLURM or TorchDistributor their numbers
-    count. ``precision`` auto: bf16-mixed on a GPU, 32-true on a CPU. ``keep_last``: checkpoints, beside the best one.
+    count. ``tensor_parallel``: so many of them compute each matrix together; what is beside that is FSDP2. ``precision`` auto:
+    bf16-mixed on a GPU, 32-true on a CPU. ``logs``: of ``modeling.loggers``, beside the curve. ``keep_last``: checkpoints, beside
+    the best one.
     """
 
     devices: int = 0
     nodes: int = 1
     strategy: Literal["ddp", "fsdp"] = "ddp"
+    tensor_parallel: int = 1
     precision: str = "auto"
     compiled: bool = False
     checkpointed: bool = False
-    wandb: bool = False
+    logs: Sequence[str] = ("tensorboard",)
     keep_last: int = 2
 
     @property
@@ -81,6 +86,10 @@ class Launch:
     @property
     def processes(self) -> int:
         return int(os.environ.get("WORLD_SIZE") or self.devices_here * self.nodes)
+
+    @property
+    def sharded(self) -> bool:
+        return self.strategy == "fsdp" or self.tensor_parallel > 1
 
 
 @final
@@ -106,13 +115,15 @@ def pretrain(
     Raises SettingError, InputError, AssetError or ResumeError before the first step for what a user can mend, and TrainingStopped where
     the loss or gradient is no number, or all is spikes. SIGTERM saves behind the step that is being made, and returns.
     """
+    require(launch.logs)
     folder = TokenFolder.open(tokens)
     if model.vocabulary != folder.manifest["tokenizer"]["vocabulary"]:
         raise SettingError("the model's vocabulary is not the tokenizer's", where=f"{model.vocabulary:,} ids", hint=f"see {tokens}")
-    if launch.strategy == "fsdp" and train.optimizer != "adamw":  # the others measure whole matrices, which no process has
+    check_split(model, launch.tensor_parallel, launch.processes)
+    if launch.sharded and train.optimizer != "adamw":  # the others measure whole matrices, which no process has
         raise SettingError(f"{train.optimizer} has no sharded form here", where="train.optimizer", hint="take adamw, or --strategy ddp")
     fingerprint = fingerprint_of(folder, model, train)
-    plan = plan_batches(train, model.context_length, launch.processes)
+    plan = plan_batches(train, model.context_length, launch.processes // launch.tensor_parallel)
     windows, order = arrange(folder.split("train"), model.context_length, train)
     validation = folder.split("validation")
     if not validation.documents:
@@ -135,11 +146,18 @@ def pretrain(
         plan,
         first_step=first,
         weights=resumed.folder / checkpoint.MODEL if resumed else None,
-        sharded=launch.strategy == "fsdp",
+        sharded=launch.sharded,
+        tensor_parallel=launch.tensor_parallel,
         compiled=launch.compiled,
         checkpointed=launch.checkpointed,
     )
     _quieten()
+    waste, place, read = windows.waste(), _place(launch, plan.accumulate), folder.split("train")
+    run = Run(model=model, train=train, tokens=folder, order=order, windows=windows.count, waste=waste, place=place)
+    recorder = Recorder(
+        output, fingerprint, validation, RunPage(output, run, watcher), resumed,
+        bytes_per_target=read.bytes / max(1, read.tokens - read.documents), keep_last=launch.keep_last,
+    )  # fmt: skip
     trainer = Trainer(
         accelerator="gpu" if launch.on_gpu else "cpu",
         devices=launch.devices_here,
@@ -149,8 +167,8 @@ def pretrain(
         max_epochs=1,
         accumulate_grad_batches=plan.accumulate,
         use_distributed_sampler=False,  # ours is the order; Lightning's would shuffle it
-        callbacks=[Recorder(output, fingerprint, validation, watcher, resumed, keep_last=launch.keep_last)],
-        logger=_loggers(output, launch),
+        callbacks=[recorder],
+        logger=loggers(output, launch.logs, settings=fingerprint, first_step=first),
         enable_checkpointing=False,  # ours hold no pickled class
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -158,8 +176,8 @@ def pretrain(
     )
     leads = trainer.is_global_zero
     started = time.monotonic()
-    waste, epochs = windows.waste(), order.epochs(train.steps)
-    loader = batches(windows, order, plan, rank=trainer.global_rank, first_step=first, steps=train.steps)
+    epochs, rank = order.epochs(train.steps), trainer.global_rank // launch.tensor_parallel
+    loader = batches(windows, order, plan, rank=rank, first_step=first, steps=train.steps)
     with module.guard.listening():
         try:
             trainer.fit(module, loader)
@@ -170,9 +188,11 @@ def pretrain(
         weights = final_weights(module, writes=leads)
         if not leads:
             return Trained(output, {}, waste, epochs, resumed=False, leads=False)
-        run = _run_facts(launch, plan.accumulate, time.monotonic() - started, train, first) | {"packing": asdict(waste)}
-        run |= reading(order, train.steps) | {"skipped_steps": skipped_steps(read_rows(output / CURVE), windows, order)}
-        made = finish(output, folder, model, fingerprint, weights, run)
+        seconds = time.monotonic() - started
+        write_run_page(output, run, step=train.steps, seconds=seconds)
+        facts = {**place, **_run_facts(seconds, train, first), **reading(order, train.steps), "packing": asdict(waste)}
+        facts |= {"skipped_steps": skipped_steps(read_rows(output / CURVE), windows, order)}
+        made = finish(output, folder, model, fingerprint, weights, facts)
     return Trained(output, made, waste, epochs, resumed=False, leads=True)
 
 
@@ -192,9 +212,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def clear(output: Path) -> None:
     """Remove a model, and nothing else that may lie in the folder; the manifest first: then it is none any more."""
-    for name in (MANIFEST, checkpoint.MODEL, TRAINED, checkpoint.CONFIG, EXPORTED, EXPORT_CONFIG, CURVE, VALIDATION, RUN, STOPPED, RATES):
+    files = (MANIFEST, checkpoint.MODEL, TRAINED, checkpoint.CONFIG, EXPORTED, EXPORT_CONFIG, CURVE, VALIDATION, RUN_PAGE, RUN)
+    for name in (*files, STOPPED, RATES):
         (output / name).unlink(missing_ok=True)
-    for name in (checkpoint.FOLDER, BEST, TOKENIZER, *_LOGS):
+    for name in (checkpoint.FOLDER, BEST, TOKENIZER, *LOGS):
         shutil.rmtree(output / name, ignore_errors=True)
 
 
@@ -225,24 +246,15 @@ def _resumable(output: Path, now: Mapping[str, Any]) -> checkpoint.Checkpoint | 
 
 
 def _strategy(launch: Launch) -> Strategy | str:
-    if launch.strategy == "fsdp":
+    if launch.sharded:
         # its defaults on one node are no data parallelism at all: dp=1, tp=all
-        return ModelParallelStrategy(data_parallel_size=launch.processes, tensor_parallel_size=1)
+        together = launch.tensor_parallel
+        return ModelParallelStrategy(data_parallel_size=launch.processes // together, tensor_parallel_size=together)
     return "ddp" if launch.processes > 1 else "auto"
 
 
 def _precision(launch: Launch) -> str:
     return launch.precision if launch.precision != "auto" else "bf16-mixed" if launch.on_gpu else "32-true"
-
-
-def _loggers(output: Path, launch: Launch) -> list[Logger]:
-    loggers: list[Logger] = [TensorBoardLogger(output, name="tensorboard", version="")]
-    if launch.wandb:
-        try:
-            loggers.append(WandbLogger(project="gristmill", save_dir=output, offline=True))
-        except ModuleNotFoundError as error:
-            raise EnvironmentProblem("Weights & Biases is not installed", hint="pip install 'gristmill[wandb]'") from error
-    return loggers
 
 
 def _quieten() -> None:
@@ -253,19 +265,25 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", module="torch.utils.data")
 
 
-def _run_facts(launch: Launch, accumulate: int, seconds: float, train: TrainConfig, first: int) -> dict[str, Any]:
-    """What may differ between two runs that learn the same."""
+def _place(launch: Launch, accumulate: int) -> dict[str, Any]:
+    """On what it runs: what may differ between two runs that learn the same."""
     return {
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "host": platform.node(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "devices": torch.cuda.get_device_name() if launch.on_gpu else "CPU",
         "processes": launch.processes,
-        "strategy": launch.strategy,
+        "strategy": "fsdp" if launch.sharded else "ddp",
+        "tensor_parallel": launch.tensor_parallel,
         "precision": _precision(launch),
         "accumulate": accumulate,
+        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _VERSIONS}},
+    }
+
+
+def _run_facts(seconds: float, train: TrainConfig, first: int) -> dict[str, Any]:
+    return {
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "steps_of_this_run": train.steps - first,
         "seconds": round(seconds, 3),
         "tokens_per_second": round((train.steps - first) * train.global_batch_tokens / max(1e-9, seconds), 1),
-        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _VERSIONS}},
     }

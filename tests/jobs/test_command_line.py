@@ -36,8 +36,8 @@ SURFACE = {
     "encode": ["CORPUS", "--tokenizer", "--output", "--fim", "--span-corruption", "--master", "--work", "--overwrite"],
     "plan": ["--preset", "--set", "--tokens", "--gpus", "--gpu", "--mfu", "--price", "--json"],
     "pretrain": [
-        "TOKENS", "--output", "--preset", "--set", "--mixture", "--devices", "--nodes", "--strategy", "--precision", "--compile",
-        "--checkpoint-activations", "--keep-last", "--wandb", "--find-rate",
+        "TOKENS", "--output", "--preset", "--set", "--mixture", "--devices", "--nodes", "--strategy", "--tensor-parallel", "--precision",
+        "--compile", "--checkpoint-activations", "--keep-last", "--log", "--find-rate",
         "--spark-processes", "--master", "--overwrite",
     ],
     "evaluate": ["MODEL", "TOKENS", "--output", "--text", "--task", "--contamination"],
