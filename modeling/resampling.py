@@ -57,7 +57,7 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     middle = share + _Z**2 / (2 * trials)
     half = _Z * math.sqrt(share * (1 - share) / trials + _Z**2 / (4 * trials**2))
     scale = 1 + _Z**2 / trials
-    return (middle - half) / scale, (middle + half) / scale
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)  # rounding left -0.000 of none
 
 
 def _blocks(groups: int, count: int) -> Iterator[np.ndarray]:
