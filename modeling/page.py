@@ -19,6 +19,7 @@ from corpus.storage import locate
 from modeling import checkpoint
 from modeling.evaluate import EVALUATION, rows
 from modeling.evaluation import plots as interval_plots
+from modeling.evaluation.texts import ordered
 from modeling.recorder import CURVE, VALIDATION
 from modeling.train import RUN, read_manifest
 from tokenization.shards import TOKENIZER
@@ -64,7 +65,7 @@ def likelihood_sections(told: Mapping[str, Any], epochs: float) -> Markup:
         "language": "As identified.",
         "source": "As the corpus names them.",
     }
-    breakdown = [{"kind": kind, "note": note, "rows": _bits(split[kind])} for kind, note in notes.items() if len(split[kind]) > 1]
+    breakdown = [{"kind": kind, "note": note, "rows": _bits(kind, split[kind])} for kind, note in notes.items() if len(split[kind]) > 1]
     page = template("modeling.resources", "likelihood.html.j2").render(
         evaluation=told,
         split=name,
@@ -92,8 +93,8 @@ def touched(told: Mapping[str, Any]) -> list[dict[str, Any]]:
     return table
 
 
-def _bits(groups: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, float, Sequence[float] | None, None]]:
-    return [(name, each["bits_per_byte"], each["bits_per_byte_interval"], None) for name, each in groups.items()]
+def _bits(kind: str, groups: Mapping[str, Mapping[str, Any]]) -> list[interval_plots.Row]:
+    return [(name, groups[name]["bits_per_byte"], groups[name]["bits_per_byte_interval"], None) for name in ordered(kind, groups)]
 
 
 def _range(interval: Sequence[float] | None) -> str:

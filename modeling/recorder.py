@@ -17,7 +17,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from modeling import checkpoint
 from modeling.averages import Averages, not_finite
 from modeling.curves import cut
-from modeling.guard import NotFinite, Preempted, Stopped
+from modeling.guard import NotFinite, Preempted
 from modeling.hardware import peak_flops
 from modeling.module import Pretraining
 from modeling.optimizers import rate_factor
@@ -123,7 +123,7 @@ class Recorder(Callback):
             self._record(trainer, pl_module, pl_module.loss, batch_digest)
         ending = guard.ending and step < train.steps
         saves = ending or step % train.checkpoint_every_steps == 0 or step == train.steps
-        if saves and float(_summed(trainer, not_finite(pl_module.model))):
+        if saves and float(trainer.strategy.reduce(not_finite(pl_module.model), reduce_op="sum")):
             raise NotFinite(step, f"a weight is no number behind step {step:,}")  # or the last whole checkpoint would be a poisoned one
         if not ending and (step % train.validate_every_steps == 0 or step == train.steps):
             self._validate(trainer, pl_module)
@@ -139,8 +139,7 @@ class Recorder(Callback):
         self._saver.wait()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if isinstance(exception, Stopped):
-            self._saver.wait()  # the checkpoint before is to be whole when the run tells where it lies
+        self._saver.wait()  # the checkpoint before is to be whole when the run has ended, and tells where it lies
 
     def _save(self, trainer: Trainer, module: Pretraining) -> None:
         averages = module.averages.values if module.averages else None

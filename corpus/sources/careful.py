@@ -191,6 +191,7 @@ def _log(body: bytes) -> ReadLog:
 
 
 def _told(error: GristmillError | OSError) -> bytes:
+    told: dict[str, str | int | None]
     if isinstance(error, GristmillError):
         told = {"kind": type(error).__name__, "what": error.what, "where": error.where, "hint": error.hint}
     else:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from corpus.errors import InputError
+from corpus.extraction.books import PAGE_OF_BOOK
 from corpus.extraction.code import may_be_code, source_text
 from corpus.extraction.licenses import LICENSE_FILE, PACKAGE_FILES, canonical, header, license_of_file
 from corpus.sources.archives import Bounds, Member, inflated, is_tar, is_zip, members, safe_path
@@ -59,7 +60,7 @@ class GithubSource(Source):
             if is_zip(head):
                 return not any(mark in head for mark in _NOT_CODE_IN_ZIP) and shown_kind(head) in (CODE, "")
             return (is_tar(head) or (head.startswith(GZIP_MAGIC) and is_tar(inflated(head, 512)))) and shown_kind(head) in (CODE, "")
-        return may_be_code(file.file) and ("." in name.rpartition("/")[2] or head.startswith(b"#!"))
+        return PAGE_OF_BOOK not in head and may_be_code(file.file) and ("." in name.rpartition("/")[2] or head.startswith(b"#!"))
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
         return [(0, max(1, file.size_bytes))]

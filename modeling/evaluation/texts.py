@@ -7,7 +7,7 @@ them. Bits per byte are those nats over the bytes of the text, so that they comp
     describe(scored)["length"]["1 to 4 kB"]["bits_per_byte"]
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -120,7 +120,7 @@ def groups(scored: ScoredDocuments, chosen: np.ndarray) -> Iterator[tuple[str, s
     """(source, language or length, name, which documents) of the groups among ``chosen``."""
     for kind, names in scored.names.items():
         values = _folded(names, scored.bytes, chosen)
-        for name in _ordered(kind, set(values[chosen].tolist())):
+        for name in ordered(kind, set(values[chosen].tolist())):
             yield kind, name, chosen & (values == name)
 
 
@@ -156,6 +156,13 @@ def size_name(size: int) -> str:
     return next(name for name, least in reversed(_SIZES) if size >= least)
 
 
+def ordered(kind: str, names: Collection[str]) -> list[str]:
+    """The groups of a kind as they are to be read: lengths and positions from small to large."""
+    if kind == "length":
+        return [name for name, _ in _SIZES if name in names]
+    return sorted(names, key=lambda name: int(name.partition(" ")[0])) if kind == "position" else sorted(names)
+
+
 def perplexity(loss: float) -> float:
     return float(np.exp(min(loss, 700.0)))
 
@@ -182,10 +189,6 @@ def _folded(names: Sequence[str], sizes: np.ndarray, chosen: np.ndarray) -> np.n
         small = np.argsort(-held, kind="stable")[_MOST_GROUPS - 1 :]
         values[np.isin(codes, small)] = "all others"
     return values
-
-
-def _ordered(kind: str, names: set[str]) -> list[str]:
-    return [name for name, _ in _SIZES if name in names] if kind == "length" else sorted(names)
 
 
 def _figures(documents: int, nats: float, tokens: int, size: int) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.extraction.books import chapter_text, gutenberg_book
+from corpus.recipe import load
 from corpus.sources.books import BooksSource
+from corpus.sources.listing import examine, find
 from tests.corpus.sources.reading import accepts, outcomes, read
 
 CONTAINER = (
@@ -252,6 +254,36 @@ def test_real_gutenberg(shared_data: Callable[[str], Path]) -> None:
         assert text.endswith("had been the means of uniting them.")
         assert "Gutenberg" not in text
         assert row["url"] == "https://www.gutenberg.org/ebooks/1342"
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "author", "order"),
+    [
+        (
+            "bram-stoker_dracula",
+            "Dracula",
+            "Bram Stoker",
+            ["Hommy-Beg", "How these papers", "II\n\nJonathan Harker", "\n\nXXVII\n\n"],
+        ),
+        ("h-g-wells_the-time-machine", "The Time Machine", "H. G. Wells", ["I\n\nThe Time Traveller", "XII\n\n", "Epilogue", "Endnotes"]),
+        ("mary-shelley_frankenstein", "Frankenstein", "Mary Shelley", ["Preface", "Letter I\n\n", "I am by birth a Genevese", "Endnotes"]),
+    ],
+)
+def test_pages_without_their_package_file(shared_data: Callable[[str], Path], name: str, title: str, author: str, order: list[str]) -> None:
+    """As they lie in Standard Ebooks' folder `text`: one book, its chapters by number, the address and the licence from its own pages."""
+    folder = shared_data("lm-text") / "standardebooks" / name
+    found = [examine(file, load("all_sources").sources) for file in find([str(folder)])]
+    assert [entry.file.file for entry in found if entry.source >= 0] == ["SOURCE.txt", "titlepage.xhtml"]
+    assert {entry.why for entry in found if entry.file.file.startswith("chapter")} == {
+        "a page of a book: it is read with the others, where their package file or title page lies"
+    }
+    [row], log = read(folder / "titlepage.xhtml", BooksSource())
+    assert (row["title"], row["language"], row["license"], row["labels"]) == (title, "en", "CC0-1.0", [("author", author)])
+    assert row["url"] == f"https://standardebooks.org/ebooks/{name.replace('_', '/')}"
+    places = [row["text"].index(part) for part in order]
+    assert places == sorted(places)
+    assert "Standard Ebooks" not in row["text"]
+    assert log.records == {}
 
 
 def test_real_standard_ebooks(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
