@@ -71,7 +71,7 @@ def command(corpora, budget, output, vary, parallel, yes, launch, print_commands
     design = prepare(output, arms, Wanted(budget_tokens=_tokens(budget), **wanted))
     parallel = parallel or runs.slots(len(runs.missing(design, output)))
     estimate = runs.measure(design, output, parallel)
-    resolves = expected_resolution(design, expected_noise(design.budget_tokens))
+    resolves = {kind: expected_resolution(design, noise) for kind, noise in expected_noise(design.budget_tokens).items()}
     said = design.write(output, primary=PRIMARY_OUTCOME, estimate=asdict(estimate), resolves=resolves)
     if print_commands:
         click.echo("\n".join(runs.commands(design, output)))

@@ -38,9 +38,9 @@ _STEPS = 480  # at the least: a preset's batch would leave a small budget a few 
 _MUON_RATE = 1.25  # times the preset's, which is AdamW's for batches 16 times as large
 _VALIDATIONS = 5  # along a curve; each costs what 3 % of a run of 500,000 tokens does
 _GOLDEN = (math.sqrt(5) - 1) / 2  # multiples of it lie far apart in [0, 1), however many there are
-# What a run moves by when it is repeated with another seed and other documents, in bits per byte: at `1m` and a few 100,000 tokens as
-# measured here (README), and about so much less as the budget's root grows; large models as the literature has it (DataDecide).
-_NOISE, _NOISE_TOKENS, _LEAST_NOISE = 0.02, 250_000, 0.0008
+# How far the difference of two paired runs spreads over seeds, in bits per byte: measured here with `1m` (README), and about so much less
+# as the budget's root grows; large models as the literature has it (DataDecide: 0.002 nats a token for a run).
+_NOISE, _NOISE_TOKENS, _LEAST_NOISE = {"shared": 0.02, "apart": 0.05}, 500_000, 0.001
 
 
 @final
@@ -187,9 +187,11 @@ def fitted(model: ModelConfig, train: TrainConfig, budget_tokens: int) -> TrainC
     )
 
 
-def expected_noise(budget_tokens: int) -> float:
-    """How far a difference of paired runs spreads over seeds, before any was made, in bits per byte, of arms that share their documents."""
-    return max(_LEAST_NOISE, _NOISE * math.sqrt(_NOISE_TOKENS / budget_tokens))
+def expected_noise(budget_tokens: int) -> dict[str, float]:
+    """How far a difference of paired runs spreads over seeds, before any was made, in bits per byte: of arms that share their documents,
+    and of arms that share none, whose draws differ."""
+    scale = math.sqrt(_NOISE_TOKENS / budget_tokens)
+    return {kind: max(_LEAST_NOISE, noise * scale) for kind, noise in _NOISE.items()}
 
 
 def expected_resolution(design: Design, deviation: float) -> float:
