@@ -89,14 +89,18 @@ def _chunk(body: bytes) -> bytes:
     [
         ([("Transfer-Encoding", "chunked")], b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: 1\r\n\r\n", b"hello world"),
         ([("Transfer-Encoding", "chunked")], b"<p>already joined</p>", b"<p>already joined</p>"),
-        ([("Content-Encoding", "gzip")], gzip.compress(b"<p>packed</p>"), b"<p>packed</p>"),
+        ([("Content-Encoding", "gzip")], gzip.compress(b"<p>packed</p>", mtime=0), b"<p>packed</p>"),
         ([("Content-Encoding", "deflate")], zlib.compress(b"<p>packed</p>"), b"<p>packed</p>"),
         ([("Content-Encoding", "deflate")], zlib.compress(b"<p>bare</p>")[2:-4], b"<p>bare</p>"),
         ([("Content-Encoding", "gzip")], b"<p>unpacked by the crawler</p>", b"<p>unpacked by the crawler</p>"),
-        ([("Content-Encoding", "gzip")], gzip.compress(b"<p>two ") + gzip.compress(b"members</p>"), b"<p>two members</p>"),
-        ([("Content-Encoding", "gzip")], gzip.compress(b"<p>padded</p>") + bytes(9), b"<p>padded</p>"),
-        ([("Transfer-Encoding", "gzip")], gzip.compress(b"<p>in transfer</p>"), b"<p>in transfer</p>"),
-        ([("Transfer-Encoding", "gzip, chunked")], _chunk(gzip.compress(b"<p>both</p>")), b"<p>both</p>"),
+        (
+            [("Content-Encoding", "gzip")],
+            gzip.compress(b"<p>two ", mtime=0) + gzip.compress(b"members</p>", mtime=0),
+            b"<p>two members</p>",
+        ),
+        ([("Content-Encoding", "gzip")], gzip.compress(b"<p>padded</p>", mtime=0) + bytes(9), b"<p>padded</p>"),
+        ([("Transfer-Encoding", "gzip")], gzip.compress(b"<p>in transfer</p>", mtime=0), b"<p>in transfer</p>"),
+        ([("Transfer-Encoding", "gzip, chunked")], _chunk(gzip.compress(b"<p>both</p>", mtime=0)), b"<p>both</p>"),
         ([("Transfer-Encoding", "identity")], b"<p>as it is</p>", b"<p>as it is</p>"),
     ],
 )
