@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, final
 
+import click
 from rich.console import Group
 from rich.live import Live
 from rich.markup import escape
@@ -123,6 +124,19 @@ def show_plan(made: Plan, where: str, utilisation: float) -> None:
     )
 
 
+class Weight(click.ParamType):
+    """LANGUAGE=N as (language, weight)."""
+
+    name = "weight"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        language, _, weight = str(value).rpartition("=")
+        try:
+            return (language, float(weight)) if language else self.fail(f"{value} is no LANGUAGE=N: deu=2", param, ctx)
+        except ValueError:
+            self.fail(f"{weight} is no number", param, ctx)
+
+
 def show_tokenizer(trained: TrainedTokenizer) -> None:
     """The fertility table, and where the tokenizer lies."""
     if trained.resumed:
@@ -133,9 +147,10 @@ def show_tokenizer(trained: TrainedTokenizer) -> None:
         table.add_row(row["language"], f"{row['documents']:,}", *values)
     console.print(table)
     sample = trained.manifest["sample"]
+    capped = ": no more is read, as --sample-bytes says" if sample["capped"] else ", all there is"
     console.print(
         f"{trained.manifest['kind']}, {trained.manifest['vocabulary']:,} ids, from {sample['documents']:,} documents "
-        f"({sample['bytes']:,} bytes): [bold]{trained.folder}[/bold]",
+        f"({sample['bytes']:,} bytes{capped}): [bold]{trained.folder}[/bold]",
         soft_wrap=True,
     )
 

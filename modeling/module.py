@@ -27,8 +27,6 @@ from modeling.export import load_huggingface
 from modeling.optimizers import make_optimizer, rate_factor
 from modeling.transformer import Transformer, initial
 
-BOS = 1
-
 
 def build(config: ModelConfig, seed: int, *, weights: Path | None = None, shard: Callable[[Transformer], None] | None = None,
           device: torch.device | str = "cpu") -> Transformer:  # fmt: skip
@@ -74,7 +72,7 @@ def training_loss(model: Transformer, train: TrainConfig, batch: Mapping[str, Te
 
 def documents_of(config: ModelConfig, inputs_BT: Tensor) -> Tensor | None:
     """The number of each position's document in its window, where they are not to mix."""
-    return (inputs_BT == BOS).cumsum(1) if config.document_mask else None
+    return (inputs_BT == config.bos).cumsum(1) if config.document_mask else None
 
 
 @final

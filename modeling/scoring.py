@@ -18,7 +18,6 @@ from torch import nn
 from modeling.config import ModelConfig
 from modeling.module import token_losses
 from tokenization.shards import TokenSplit
-from tokenization.tokenizer import PAD
 
 _BATCH_TOKENS = 8192
 
@@ -67,7 +66,7 @@ def score(
         for at in range(0, len(groups), processes):
             mine = at + rank < len(groups)
             group = groups[at + rank if mine else at]
-            ids = np.full((len(group), max(chunk.stop - chunk.start for chunk in group)), PAD, np.int64)
+            ids = np.full((len(group), max(chunk.stop - chunk.start for chunk in group)), config.pad, np.int64)
             for row, chunk in enumerate(group):
                 ids[row, : chunk.stop - chunk.start] = split.read(chunk.start, chunk.stop)
             losses, _ = token_losses(model, config, torch.from_numpy(ids).to(device))

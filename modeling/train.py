@@ -18,7 +18,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, final
@@ -100,6 +100,7 @@ def pretrain(
     folder = TokenFolder.open(tokens)
     if model.vocabulary != folder.manifest["tokenizer"]["vocabulary"]:
         raise SettingError("the model's vocabulary is not the tokenizer's", where=f"{model.vocabulary:,} ids", hint=f"see {tokens}")
+    model = replace(model, **{name: getattr(folder.special, name) for name in ("bos", "eos", "pad")})
     if launch.strategy == "fsdp" and train.optimizer != "adamw":  # the others measure whole matrices, which no process has
         raise SettingError(f"{train.optimizer} has no sharded form here", where="train.optimizer", hint="take adamw, or --strategy ddp")
     fingerprint = fingerprint_of(folder, model, train)
@@ -271,14 +272,15 @@ def _finish(
     checkpoint.save_whole(weights, output / checkpoint.MODEL)
     checkpoint.write_config(output, model)
     shutil.copytree(tokens.path / TOKENIZER, output / TOKENIZER, dirs_exist_ok=True)
-    for name in (EXPORTED, EXPORT_CONFIG):
-        shutil.copyfile(tokens.path / TOKENIZER / name, output / name)
+    carried = [name for name in (EXPORTED, EXPORT_CONFIG) if (output / TOKENIZER / name).exists()]  # a user's own may lack them
+    for name in carried:
+        shutil.copyfile(output / TOKENIZER / name, output / name)
     (output / RUN).write_bytes(json_bytes(run))
     manifest = {
         "format": FORMAT,
         "fingerprint": dict(fingerprint),
         "parameters": model.parameters,
-        "files": {name: checkpoint.sha256(output / name) for name in (checkpoint.MODEL, checkpoint.CONFIG, EXPORTED)},
+        "files": {name: checkpoint.sha256(output / name) for name in (checkpoint.MODEL, checkpoint.CONFIG, *carried[:1])},
         "parents": [{"tokens": tokens.digest}, *tokens.manifest["parents"]],
     }
     (output / MANIFEST).write_bytes(json_bytes(manifest))

@@ -15,7 +15,6 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -27,7 +26,7 @@ from modeling.ablation.design import Arm, Run
 from modeling.ablation.held_out import REASONS, TEXT, Exclusion, HeldOut, Piece, rows
 from tokenization.encode import id_type
 from tokenization.shards import FORMAT, INDEX, MANIFEST, TOKENIZER, TokenShard
-from tokenization.tokenizer import BOS, EOS, Tokenizer, load
+from tokenization.tokenizer import Tokenizer, copy, load
 
 CURVE_BYTES, CURVE_CHARACTERS = 16_000, 500  # of a set: the beginnings of some thirty of its documents
 _BATCH = 64  # documents that are looked up among the held-out ones at once
@@ -56,11 +55,11 @@ def write_tokens(run: Run, held_out: Path, tokenizer: Path, output: Path) -> Non
     with writer.split("test") as test:
         for piece in pieces:
             test.add(piece.text, id=piece.key, source=piece.set, language=piece.language)
-    shutil.copytree(tokenizer, output / TOKENIZER)
+    copy(tokenizer, output / TOKENIZER)
     written = {
         "format": FORMAT,
         "fingerprint": {"corpus": run.arm.digest, "start": run.start, "shuffled": run.arm.shuffled, "held_out": run.design.held_out},
-        "tokenizer": {"kind": model.kind, "digest": model.digest, "vocabulary": model.vocabulary},
+        "tokenizer": model.facts(),
         "dtype": id_type(model.vocabulary).name,
         "splits": {each.name: each.facts() for each in writer.made},
         "draw": {**left, "tokens": train.tokens, "documents": train.documents, "budget": needed - 1},
@@ -162,7 +161,7 @@ class _Split:
 
     def add(self, text: str, bound: int | None = None, **row: str | None) -> None:
         """A document between <s> and </s>; cut where the split would have more than ``bound`` tokens."""
-        ids = np.concatenate([[BOS], self._model.encode(text), [EOS]]).astype(self._dtype)
+        ids = self._model.document(text).astype(self._dtype)
         ids = ids[: None if bound is None else bound - self.tokens]
         self._stream.write(ids.tobytes())
         self._digest.update(ids.tobytes())
