@@ -88,6 +88,8 @@ def encode(
         rewrite = partial(objective.ids, special=special) if objective != PLAIN else None
         sizes = [file["bytes"] for file in files]
         shards = _encode_shards(spark, source, [file["file"] for file in files], sizes, tokenizer, place, store, rewrite)
+        for left in Path(place.path).rglob(".*.tmp"):  # of workers that were killed while they wrote
+            left.unlink(missing_ok=True)
         copy(tokenizer, Path(place.path) / TOKENIZER)
         (place / MANIFEST).write_bytes(json_bytes(_manifest(now, model, shards)))
         store.remove()
