@@ -5,7 +5,7 @@ with TrainingPanel(config) as panel:
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -153,6 +153,17 @@ def show_tokenizer(trained: TrainedTokenizer) -> None:
         f"({sample['bytes']:,} bytes{capped}): [bold]{trained.folder}[/bold]",
         soft_wrap=True,
     )
+
+
+def show_tokenizers(measured: Sequence[Mapping[str, Any]], page: Path) -> None:
+    """Tokenizers side by side, and where their page lies."""
+    table = _table("tokenizer", "ids", "bytes/token", "tokens/word", "words cut", "never met", "rare")
+    for each in measured:
+        whole, use = each["all"], each["use"]
+        cells = (f"{whole['bytes_per_token']:.3f}", f"{whole['tokens_per_word']:.3f}", f"{whole['continued_share']:.1%}")
+        table.add_row(each["name"], f"{each['vocabulary']:,}", *cells, f"{use['unused']:,}", f"{use['rare']:,}")
+    console.print(table)
+    console.print(f"page: [bold]{page}[/bold]", soft_wrap=True)
 
 
 def show_tokens(encoded: Encoded) -> None:

@@ -8,7 +8,7 @@ The result depends on the sample alone (``tokenization.sample``), not on the num
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -145,6 +145,12 @@ def train_tokenizer(corpus: str, output: Path, *, overwrite: bool = False, **wan
     (locate(str(output)) / FERTILITY).write_bytes(json_bytes(table))
     (locate(str(output)) / MANIFEST).write_bytes(json_bytes(made))
     return Trained(output, made, table, resumed=False)
+
+
+def trained_sizes(corpus: str, output: Path, *, kind: str, sizes: Sequence[int]) -> list[Path]:
+    """A tokenizer for each number of ids, in ``output/KIND-SIZE``; those that are there already are not trained again."""
+    folders = {size: output / f"{kind}-{size}" for size in dict.fromkeys(sizes)}
+    return [train_tokenizer(corpus, folder, kind=kind, vocabulary=size).folder for size, folder in folders.items()]
 
 
 def _already(output: Path, settings: Mapping[str, Any]) -> Trained:

@@ -36,6 +36,7 @@ SURFACE = {
         "CORPUS", "--output", "--kind", "--vocab-size", "--sample-bytes", "--digits", "--nfc", "--reserve", "--language-weight",
         "--overwrite",
     ],
+    "tokenizer-report": ["CORPUS", "--tokenizer", "--vocab-size", "--kind", "--model", "--sample-bytes", "--output"],
     "encode": ["CORPUS", "--tokenizer", "--output", "--fim", "--span-corruption", "--master", "--work", "--overwrite"],
     "plan": ["--preset", "--set", "--tokens", "--gpus", "--gpu", "--mfu", "--price", "--json"],
     "pretrain": [

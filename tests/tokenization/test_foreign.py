@@ -47,7 +47,11 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One special token for everything, its id the last."""
     folder = tmp_path_factory.mktemp("gpt2")
     byte_level(["<|endoftext|>"]).save(str(folder / "tokenizer.json"))
-    told = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": {"__type": "AddedToken", "content": "<|endoftext|>"}, "eos_token": "<|endoftext|>"}
+    told = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": {"__type": "AddedToken", "content": "<|endoftext|>"},
+        "eos_token": "<|endoftext|>",
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(told))
     return folder
 
