@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import torch
 import xxhash
 from safetensors import SafetensorError, safe_open
