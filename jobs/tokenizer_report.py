@@ -30,8 +30,12 @@ Example:
 @click.option("--vocab-size", "sizes", multiple=True, type=click.IntRange(min=300), help="Train one of that many ids; may be repeated.")
 @click.option("--kind", type=click.Choice(KINDS), default="bpe", show_default=True, help="Of those that are trained.")
 @click.option("--model", type=click.Path(path_type=Path), help="Trained with the one tokenizer given: its embedding's norms.")
-@click.option("--sample-bytes", type=click.IntRange(min=1), default=COUNTED_BYTES, show_default=True, help="Text that tokens are counted in.")
-@click.option("--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="For tokenizers.html, .json.")
+@click.option(
+    "--sample-bytes", type=click.IntRange(min=1), default=COUNTED_BYTES, show_default=True, help="Text that tokens are counted in."
+)
+@click.option(
+    "--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="For tokenizers.html, .json."
+)
 def command(corpus, tokenizers, sizes, kind, model, sample_bytes, output) -> None:  # type: ignore[no-untyped-def]
     """Compare tokenizers on the held-out documents of CORPUS."""
     if not tokenizers and not sizes:
