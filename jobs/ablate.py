@@ -45,7 +45,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--vary", metavar="STEP.FIELD=A,B", help="Make the arms from one corpus by refilter; or dedup=on,off.")
 @click.option("--neutral", multiple=True, type=_FILE, metavar="JSONL", help='Texts of no arm to score on: {"text": …}; may be repeated.')
 @click.option("--tasks", multiple=True, type=_FILE, metavar="JSONL", help='Minimal pairs: {"good": …, "bad": …}; may be repeated.')
-@click.option("--tokenizer", metavar="DIR", help="One for all arms; default: trained on an equal share of each.")
+@click.option("--tokenizer", metavar="DIR", help="One for all arms, as for encode; default: trained on an equal share of each.")
 @click.option("--vocab-size", "vocabulary", type=click.IntRange(min=300), help="Of the tokenizer that is trained; default: the preset's.")
 @click.option(
     "--controls/--no-controls", default=True, show_default=True, help="A against A drawn again, and against A with words shuffled."

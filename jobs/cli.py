@@ -25,6 +25,7 @@ COMMANDS = {
     "commoncrawl": "A part of a Common Crawl snapshot, by language or domain.",
     "crawl-demo": "Serve two sites to this machine, and crawl them.",
     "train-tokenizer": "A tokenizer from a sample of a corpus.",
+    "tokenizer-report": "Tokenizers side by side: what each language costs, tokens hardly met.",
     "encode": "A corpus as token shards.",
     "plan": "What a training run would take: memory, hours, energy.",
     "pretrain": "A model from token shards.",

@@ -19,7 +19,7 @@ EXAMPLE = "\b\nExample:\n  gristmill encode corpus/ --tokenizer tokenizer/ --out
 
 @click.command("encode", epilog=EXAMPLE)
 @click.argument("corpus", metavar="CORPUS")
-@click.option("--tokenizer", required=True, metavar="DIR", help="A folder made by train-tokenizer.")
+@click.option("--tokenizer", required=True, metavar="DIR", help="A folder of train-tokenizer; or a tokenizer.json or .model of your own.")
 @click.option("--output", required=True, metavar="DIR", help="The token folder.")
 @click.option("--fim", type=float, default=0.0, metavar="SHARE", help="Share of training documents cut for filling in the middle: 0.5.")
 @click.option("--span-corruption", type=float, default=0.0, metavar="SHARE", help="Share of their ids hidden in spans, as T5 does: 0.15.")

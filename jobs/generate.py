@@ -11,7 +11,7 @@ from jobs.running import run
 from modeling.evaluate import load_model
 from modeling.generate import Sampling, generate
 from tokenization.shards import TOKENIZER
-from tokenization.tokenizer import load
+from tokenization.tokenizer import carried
 
 EXAMPLE = '\b\nExample:\n  gristmill generate model/ --prompt "Return the" --tokens 100 --temperature 0.7 --seed 1'
 
@@ -26,7 +26,7 @@ EXAMPLE = '\b\nExample:\n  gristmill generate model/ --prompt "Return the" --tok
 @click.option("--seed", type=int, default=0, show_default=True)
 def command(model: Path, prompt: str, tokens: int, temperature: float, top_k: int, top_p: float, seed: int) -> None:
     """Continue a prompt with MODEL."""
-    made, tokenizer = load_model(model), load(model / TOKENIZER)
+    made, tokenizer = load_model(model), carried(model / TOKENIZER)
     click.echo(prompt, nl=False)
     for piece in generate(
         made, tokenizer, prompt, tokens=tokens, sampling=Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)

@@ -5,10 +5,11 @@ with TrainingPanel(config) as panel:
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, final
 
+import click
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -126,6 +127,19 @@ def show_plan(made: Plan, where: str, utilisation: float) -> None:
     )
 
 
+class Weight(click.ParamType):
+    """LANGUAGE=N as (language, weight)."""
+
+    name = "weight"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        language, _, weight = str(value).rpartition("=")
+        try:
+            return (language, float(weight)) if language else self.fail(f"{value} is no LANGUAGE=N: deu=2", param, ctx)
+        except ValueError:
+            self.fail(f"{weight} is no number", param, ctx)
+
+
 def show_tokenizer(trained: TrainedTokenizer) -> None:
     """The fertility table, and where the tokenizer lies."""
     if trained.resumed:
@@ -136,11 +150,23 @@ def show_tokenizer(trained: TrainedTokenizer) -> None:
         table.add_row(row["language"], f"{row['documents']:,}", *values)
     console.print(table)
     sample = trained.manifest["sample"]
+    capped = ": no more is read, as --sample-bytes says" if sample["capped"] else ", all there is"
     console.print(
         f"{trained.manifest['kind']}, {trained.manifest['vocabulary']:,} ids, from {sample['documents']:,} documents "
-        f"({sample['bytes']:,} bytes): [bold]{trained.folder}[/bold]",
+        f"({sample['bytes']:,} bytes{capped}): [bold]{trained.folder}[/bold]",
         soft_wrap=True,
     )
+
+
+def show_tokenizers(measured: Sequence[Mapping[str, Any]], page: Path) -> None:
+    """Tokenizers side by side, and where their page lies."""
+    table = table_of("tokenizer", "ids", "bytes/token", "tokens/word", "words cut", "never met", "rare")
+    for each in measured:
+        whole, use = each["all"], each["use"]
+        cells = (f"{whole['bytes_per_token']:.3f}", f"{whole['tokens_per_word']:.3f}", f"{whole['continued_share']:.1%}")
+        table.add_row(each["name"], f"{each['vocabulary']:,}", *cells, f"{use['unused']:,}", f"{use['rare']:,}")
+    console.print(table)
+    console.print(f"page: [bold]{page}[/bold]", soft_wrap=True)
 
 
 def show_tokens(encoded: Encoded) -> None:

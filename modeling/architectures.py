@@ -82,9 +82,9 @@ def as_huggingface(config: ModelConfig) -> dict[str, Any]:
         "attention_bias": False,
         "mlp_bias": False,
         "tie_word_embeddings": config.tied,
-        "bos_token_id": 1,
-        "eos_token_id": 2,
-        "pad_token_id": 3,
+        "bos_token_id": config.bos,
+        "eos_token_id": config.eos,
+        "pad_token_id": config.pad,
         "dtype": "float32",
     }
     windows = _windows(config) != "no"
@@ -128,6 +128,7 @@ def from_huggingface(told: Mapping[str, Any]) -> ModelConfig:
         sliding_window=window,
         full_attention_every=full_every,
         head_dim=0 if head_dim * heads == width else head_dim,
+        **{name: told[f"{name}_token_id"] for name in ("bos", "eos", "pad") if isinstance(told.get(f"{name}_token_id"), int)},
     )
 
 

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import torch
 import xxhash
 from safetensors import SafetensorError, safe_open
@@ -185,6 +186,15 @@ def read_config(folder: Path) -> ModelConfig:
         return ModelConfig(**{field.name: told[field.name] for field in fields(ModelConfig) if field.name in told})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AssetError("this is no model folder", where=str(folder), hint="make one with `gristmill pretrain`") from error
+
+
+def embedding_norms(folder: Path) -> np.ndarray:
+    """Length of each id's row in the embedding of a trained model: float32 (vocabulary,). Raises AssetError where there is none."""
+    try:
+        with safe_open(folder / MODEL, framework="pt") as stored:
+            return np.asarray(stored.get_tensor(exported_name("embed_tokens.weight")).float().norm(dim=1).numpy())
+    except (OSError, SafetensorError) as error:
+        raise AssetError("the model has no readable embedding", where=str(folder / MODEL), hint=str(error)) from error
 
 
 def sha256(file: Path) -> str:

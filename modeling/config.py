@@ -37,7 +37,8 @@ class ModelConfig:
     queries and keys before they are turned, of each ``head`` (Qwen3, 2025) or over the whole ``width`` (OLMo 2). ``sliding_window``:
     a token sees itself and the ``sliding_window - 1`` before it (Mistral, 2023), but for every ``full_attention_every``-th layer,
     which sees all; 0: no window, no such layer. ``head_dim``: width of a head, 0 for width / heads. ``mtp_heads``: how many tokens
-    beyond the next one are predicted too, one block each (DeepSeek-V3, 2024), weighed by ``train.mtp_weight``.
+    beyond the next one are predicted too, one block each (DeepSeek-V3, 2024), weighed by ``train.mtp_weight``. ``bos``, ``eos``, ``pad``:
+    the tokenizer's ids that begin, end and fill texts, which `pretrain` takes from the tokens.
     """
 
     vocabulary: int
@@ -58,6 +59,9 @@ class ModelConfig:
     full_attention_every: int = 0
     head_dim: int = 0
     mtp_heads: int = 0
+    bos: int = 1
+    eos: int = 2
+    pad: int = 3
 
     def __post_init__(self) -> None:
         if min(self.vocabulary, self.context_length, self.layers, self.width, self.heads, self.kv_heads, self.hidden) < 1:

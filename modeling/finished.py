@@ -69,14 +69,15 @@ def _describe(
     """All that makes a model of the weights that lie in ``folder``; the manifest, which is returned, last."""
     checkpoint.write_config(folder, model)
     shutil.copytree(tokens.path / TOKENIZER, folder / TOKENIZER, dirs_exist_ok=True)
-    for name in (EXPORTED, EXPORT_CONFIG):
-        shutil.copyfile(tokens.path / TOKENIZER / name, folder / name)
+    carried = [name for name in (EXPORTED, EXPORT_CONFIG) if (folder / TOKENIZER / name).exists()]  # a user's own may lack them
+    for name in carried:
+        shutil.copyfile(folder / TOKENIZER / name, folder / name)
     (folder / RUN).write_bytes(json_bytes(run))
     manifest = {
         "format": FORMAT,
         "fingerprint": dict(fingerprint),
         "parameters": model.parameters,
-        "files": {name: checkpoint.sha256(folder / name) for name in (checkpoint.MODEL, checkpoint.CONFIG, EXPORTED)},
+        "files": {name: checkpoint.sha256(folder / name) for name in (checkpoint.MODEL, checkpoint.CONFIG, *carried[:1])},
         "parents": [{"tokens": tokens.digest}, *tokens.manifest["parents"]],
     }
     (folder / MANIFEST).write_bytes(json_bytes(manifest))

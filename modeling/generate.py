@@ -3,7 +3,7 @@
 for piece in generate(model, tokenizer, "The mill", tokens=100, sampling=Sampling(seed=1)): print(piece, end="")
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -13,9 +13,7 @@ from torch import Tensor
 
 from modeling.config import SettingError
 from modeling.transformer import Transformer
-from tokenization.tokenizer import BOS, EOS, PAD, UNKNOWN, Tokenizer
-
-NEVER_DRAWN = (UNKNOWN, BOS, PAD)
+from tokenization.tokenizer import Tokenizer
 
 
 @final
@@ -40,14 +38,15 @@ def generate(model: Transformer, tokenizer: Tokenizer, prompt: str, *, tokens: i
     """
     device = next(model.parameters()).device
     generator = torch.Generator(device=device).manual_seed(sampling.seed)
-    ids = [BOS, *tokenizer.encode(prompt).tolist()]
+    special, never = tokenizer.special, tokenizer.special.never_made
+    ids = [special.bos, *tokenizer.encode(prompt).tolist()]
     made: list[int] = []
     said = ""
     with torch.no_grad():
         for _ in range(tokens):
             window = torch.tensor([ids[-model.config.context_length :]], device=device)
-            chosen = int(choose(model(window)[0, -1].float(), sampling, generator))
-            if chosen == EOS:
+            chosen = int(choose(model(window)[0, -1].float(), sampling, generator, never))
+            if chosen == special.eos:
                 break
             ids.append(chosen)
             made.append(chosen)
@@ -57,10 +56,10 @@ def generate(model: Transformer, tokenizer: Tokenizer, prompt: str, *, tokens: i
                 said = text
 
 
-def choose(logits_V: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
-    """Draw one id. <unk>, <s> and <pad> are never drawn."""
+def choose(logits_V: Tensor, sampling: Sampling, generator: torch.Generator, never: Sequence[int]) -> Tensor:
+    """Draw one id, and none of ``never``."""
     logits = logits_V.clone()
-    logits[list(NEVER_DRAWN)] = -torch.inf
+    logits[list(never)] = -torch.inf
     if sampling.temperature == 0:
         return logits.argmax()
     ordered, ids = torch.sort(logits / sampling.temperature, descending=True, stable=True)

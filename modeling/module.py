@@ -27,8 +27,6 @@ from modeling.optimizers import make_optimizer, rate_factor
 from modeling.parallel import clip_by_norm, parallelize
 from modeling.transformer import Transformer, initial
 
-BOS = 1
-
 
 def build(config: ModelConfig, seed: int, *, weights: Path | None = None, shard: Callable[[Transformer], None] | None = None,
           device: torch.device | str = "cpu") -> Transformer:  # fmt: skip
@@ -66,7 +64,7 @@ def training_loss(model: Transformer, train: TrainConfig, batch: Mapping[str, Te
 
 def documents_of(config: ModelConfig, inputs_BT: Tensor) -> Tensor | None:
     """The number of each position's document in its window, where they are not to mix."""
-    return (inputs_BT == BOS).cumsum(1) if config.document_mask else None
+    return (inputs_BT == config.bos).cumsum(1) if config.document_mask else None
 
 
 @final

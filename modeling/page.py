@@ -35,14 +35,15 @@ def write_page(model: Path, evaluation: Path, *, corpus_page: str | None = None)
     manifest = read_manifest(model)
     told = _json(evaluation / EVALUATION)
     table = rows(told)
+    tokenizer = read_tokenizer(model / TOKENIZER)
     page = template("modeling.resources", "training.html.j2").render(
         evaluation=told,
         headline=next(row for row in reversed(table) if row["group"] == "all"),
         rows=table,
         likelihood=likelihood_sections(told, _json(model / RUN)["epochs"]),
         curves=curves(_lines(model / CURVE), _lines(model / VALIDATION)),
-        fertility=_json(model / TOKENIZER / FERTILITY),
-        tokenizer=read_tokenizer(model / TOKENIZER),
+        fertility=_json(model / TOKENIZER / FERTILITY) if "sample" in tokenizer else [],  # a user's own was measured by nobody
+        tokenizer=tokenizer,
         model=asdict(checkpoint.read_config(model)),
         train=manifest["fingerprint"]["train"],
         run=_json(model / RUN),

@@ -18,10 +18,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from modeling.config import ModelConfig
-from modeling.generate import NEVER_DRAWN
 from modeling.module import documents_of, token_losses
 from tokenization.shards import TokenSplit
-from tokenization.tokenizer import PAD
 
 _BATCH_TOKENS = 8192
 _BATCH_LOGITS = 1 << 27  # 0.5 GB of float32
@@ -78,7 +76,7 @@ def score(
         for at in range(0, len(groups), processes):
             mine = at + rank < len(groups)
             group = groups[at + rank if mine else at]
-            ids = np.full((len(group), max(chunk.stop - chunk.start for chunk in group)), PAD, np.int64)
+            ids = np.full((len(group), max(chunk.stop - chunk.start for chunk in group)), config.pad, np.int64)
             for row, chunk in enumerate(group):
                 ids[row, : chunk.stop - chunk.start] = split.read(chunk.start, chunk.stop)
             losses, _ = token_losses(model, config, torch.from_numpy(ids).to(device))
@@ -106,7 +104,7 @@ def score_sequences(
 
     Likeliest among what generation may draw. A batch holds ``batch_tokens`` or fewer, and 0.5 GB of logits.
     """
-    device = next(model.parameters()).device
+    device, never = next(model.parameters()).device, sorted({config.bos, config.pad} - {config.eos})
     results = [Scored(np.zeros(max(0, len(ids) - 1)), np.zeros(max(0, len(ids) - 1), bool)) for ids in sequences]
     cut = [
         Chunk(number, *bounds)
@@ -124,14 +122,14 @@ def score_sequences(
             width = cut[at].stop - cut[at].start
             group = cut[at : at + max(1, most // width)]
             at += len(group)
-            padded = np.full((len(group), width), PAD, np.int64)
+            padded = np.full((len(group), width), config.pad, np.int64)
             for row, chunk in enumerate(group):
                 padded[row, : chunk.stop - chunk.start] = sequences[chunk.document][chunk.start : chunk.stop]
             ids_BT1 = torch.from_numpy(padded).to(device)
             inputs, targets = ids_BT1[:, :-1], ids_BT1[:, 1:]
             logits_BTV = model(inputs, documents_of(config, inputs)).float()
             nats = F.cross_entropy(logits_BTV.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape).double().cpu().numpy()
-            logits_BTV[..., list(NEVER_DRAWN)] = -torch.inf
+            logits_BTV[..., never] = -torch.inf
             likeliest = (logits_BTV.argmax(-1) == targets).cpu().numpy()
             for row, chunk in enumerate(group):
                 new = slice(chunk.context, chunk.stop - chunk.start - 1)

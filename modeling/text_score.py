@@ -13,7 +13,7 @@ import torch
 
 from modeling.module import token_losses
 from modeling.transformer import Transformer
-from tokenization.tokenizer import BOS, EOS, Tokenizer
+from tokenization.tokenizer import Tokenizer
 
 
 @final
@@ -36,7 +36,7 @@ class TextScore:
 
 def score_text(model: Transformer, tokenizer: Tokenizer, text: str) -> TextScore:
     """As a document of its own, in windows that overlap by half: what ``modeling.scoring`` does with those of a split."""
-    ids = np.array([BOS, *tokenizer.encode(text), EOS])
+    ids = tokenizer.document(text).astype(np.int64)
     length, device = model.config.context_length, next(model.parameters()).device
     nats, scored = 0.0, 1
     with torch.no_grad():

@@ -21,7 +21,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, final
@@ -119,6 +119,7 @@ def pretrain(
     folder = TokenFolder.open(tokens)
     if model.vocabulary != folder.manifest["tokenizer"]["vocabulary"]:
         raise SettingError("the model's vocabulary is not the tokenizer's", where=f"{model.vocabulary:,} ids", hint=f"see {tokens}")
+    model = replace(model, **{name: getattr(folder.special, name) for name in ("bos", "eos", "pad")})
     check_split(model, launch.tensor_parallel, launch.processes)
     if launch.sharded and train.optimizer != "adamw":  # the others measure whole matrices, which no process has
         raise SettingError(f"{train.optimizer} has no sharded form here", where="train.optimizer", hint="take adamw, or --strategy ddp")

@@ -1,9 +1,16 @@
 """What the whole-road tests share: reading a corpus folder, and comparing two of them byte by byte."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from corpus import manifest
+from corpus.hashing import document_id
+from corpus.storage import json_bytes
 
 SAME_BYTES = ("documents", "ledger", "rejected", "report.json", "manifest.json")  # HOUSE: whatever order, partitions, cores, retries
 
@@ -30,3 +37,20 @@ def assert_accounted(corpus: Path) -> None:
     assert len(set(keys)) == len(keys)
     kept = sorted((row["id"], *row["origin"].values()) for row in rows if row["outcome"] == "kept")
     assert kept == sorted((row["id"], *row["origin"].values()) for row in documents(corpus))
+
+
+def corpus_of(folder: Path, texts: Sequence[tuple[str, str]], *, held_out: int = 10) -> Path:
+    """A corpus folder of (language, text), made without Spark: in hash order, every ``held_out``-th document for validation (0: none)."""
+    rows = [
+        {"id": document_id(str(number)), "source": "made", "language": language, "text": text}
+        for number, (language, text) in enumerate(texts)
+    ]
+    rows.sort(key=lambda row: row["id"])
+    for number, row in enumerate(rows):
+        row["split"] = "validation" if held_out and number % held_out == 0 else "train"
+    (folder / "documents").mkdir(parents=True)
+    file = folder / "documents" / "00000.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), file, row_group_size=256)
+    shards = [{"file": file.name, "bytes": file.stat().st_size, "rows": len(rows)}]
+    (folder / manifest.NAME).write_bytes(json_bytes({"format": manifest.FORMAT, "shards": {"documents": shards}}))
+    return folder

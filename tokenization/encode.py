@@ -10,7 +10,6 @@ What a training document is rewritten to for another objective than the next tok
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -37,7 +36,7 @@ from tokenization.documents import documents_of
 from tokenization.objectives import Encode, Objective, special_ids
 from tokenization.shards import FORMAT, INDEX, MANIFEST, SPLITS, TOKENIZER, TokenFolder, TokenShard
 from tokenization.streams import FOLDER as INDEXES
-from tokenization.tokenizer import BOS, EOS, Tokenizer, from_manifest, load, read_manifest
+from tokenization.tokenizer import Tokenizer, copy, load
 
 Rewrite = Callable[[str, str, Encode], np.ndarray]
 PLAIN = Objective()
@@ -89,7 +88,9 @@ def encode(
         rewrite = partial(objective.ids, special=special) if objective != PLAIN else None
         sizes = [file["bytes"] for file in files]
         shards = _encode_shards(spark, source, [file["file"] for file in files], sizes, tokenizer, place, store, rewrite)
-        shutil.copytree(tokenizer, Path(place.path) / TOKENIZER, dirs_exist_ok=True)
+        for left in Path(place.path).rglob(".*.tmp"):  # of workers that were killed while they wrote
+            left.unlink(missing_ok=True)
+        copy(tokenizer, Path(place.path) / TOKENIZER)
         (place / MANIFEST).write_bytes(json_bytes(_manifest(now, model, shards)))
         store.remove()
     return Encoded(TokenFolder.open(place.path), resumed=False)
@@ -104,9 +105,7 @@ def _encode_shards(
     def one(name: str) -> str:
         done = store / f"{name}.json"
         if not done.exists():
-            written = encode_shard(
-                source / "documents" / name, from_manifest(Path(tokenizer), read_manifest(Path(tokenizer))), place, rewrite
-            )
+            written = encode_shard(source / "documents" / name, load(tokenizer), place, rewrite)
             done.write_bytes(json_bytes({split: asdict(shard) for split, shard in written.items()}))
         return json.dumps([name, json.loads(done.read_bytes())])
 
@@ -131,7 +130,7 @@ def encode_shard(documents: Place, tokenizer: Tokenizer, place: Place, rewrite: 
                     split = row["split"] or SPLITS[0]
                     rewritten = rewrite if split == TRAIN else None
                     bare = rewritten(row["id"], row["text"], tokenizer.encode) if rewritten else tokenizer.encode(row["text"])
-                    ids = np.concatenate([[BOS], bare, [EOS]]).astype(dtype)
+                    ids = np.concatenate([[tokenizer.special.bos], bare, [tokenizer.special.eos]]).astype(dtype)
                     streams[split].write(ids.tobytes())
                     size = len(row["text"].encode())
                     counts[split] += (1, len(ids), size)
@@ -186,7 +185,7 @@ def _manifest(now: Mapping[str, Any], model: Tokenizer, shards: Sequence[Mapping
     return {
         "format": FORMAT,
         "fingerprint": dict(now),
-        "tokenizer": {"kind": model.kind, "digest": model.digest, "vocabulary": model.vocabulary},
+        "tokenizer": model.facts(),
         "dtype": id_type(model.vocabulary).name,
         "splits": splits,
         "parents": [{"corpus": now["corpus"]}, {"tokenizer": now["tokenizer"]}],

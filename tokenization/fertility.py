@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus.kernels.words import words
-from tokenization.tokenizer import UNKNOWN, Tokenizer
+from tokenization.tokenizer import Tokenizer
 
 
 def fertility(tokenizer: Tokenizer, texts: Iterable[tuple[str | None, str]]) -> list[dict[str, Any]]:
@@ -26,7 +26,7 @@ def fertility(tokenizer: Tokenizer, texts: Iterable[tuple[str | None, str]]) -> 
     for language, text in texts:
         ids = tokenizer.encode(text)
         found = int(pc.sum(pc.list_value_length(words(pa.array([text])))).as_py()) // 2
-        totals[language or "unknown"] += (1, len(text.encode()), found, len(ids), is_byte[ids].sum(), (ids == UNKNOWN).sum())
+        totals[language or "unknown"] += (1, len(text.encode()), found, len(ids), is_byte[ids].sum(), _unknown(tokenizer, ids))
     rows = []
     for language, (documents, size, found, tokens, fallback, unknown) in totals.items():
         rows.append(
@@ -43,3 +43,7 @@ def fertility(tokenizer: Tokenizer, texts: Iterable[tuple[str | None, str]]) -> 
             }
         )
     return sorted(rows, key=lambda row: (-row["bytes"], row["language"]))
+
+
+def _unknown(tokenizer: Tokenizer, ids: np.ndarray) -> int:
+    return 0 if tokenizer.special.unknown is None else int((ids == tokenizer.special.unknown).sum())

@@ -7,14 +7,23 @@ tokenizers' float64.
     Path("tokenizer.json").write_bytes(from_sentencepiece(model))
 """
 
-from sentencepiece import sentencepiece_model_pb2
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from collections.abc import Sequence
 
-from tokenization.tokenizer import BOS, CONTINUATION, EOS, PAD, SPECIAL, UNKNOWN
+from sentencepiece import sentencepiece_model_pb2
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+from tokenization.tokenizer import BOS, CONTINUATION, EOS, NFC, PAD, SPECIAL, UNKNOWN
 
 SCORE_STEP = 1 / 64
 _WORD_CHARACTERS = 64  # longer words are cut: WordPiece's search is quadratic, and beyond 100 it gives up
 _NORMAL = sentencepiece_model_pb2.ModelProto.SentencePiece.NORMAL
+_CONTROL = sentencepiece_model_pb2.ModelProto.SentencePiece.CONTROL
+# GPT-4's (tiktoken's cl100k_base), but for marks, which it cuts from the letters that they stand on: of a word of Hindi it makes many
+_WORDS = (
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{M}\p{N}]?[\p{L}\p{M}]+|\p{N}DIGITS| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+DIGITS = {"single": "{1}", "three": "{1,3}"}
 
 
 def from_sentencepiece(model: bytes) -> bytes:
@@ -23,14 +32,16 @@ def from_sentencepiece(model: bytes) -> bytes:
     proto.ParseFromString(model)
     unigram = proto.trainer_spec.model_type == sentencepiece_model_pb2.TrainerSpec.UNIGRAM
     made = Tokenizer(_unigram(proto) if unigram else _bpe(proto))
-    made.normalizer = normalizers.Replace(" ", "\u2581")
+    spaces = normalizers.Replace(" ", "\u2581")
+    made.normalizer = normalizers.Sequence([normalizers.NFC(), spaces]) if proto.normalizer_spec.name == NFC else spaces
     made.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()])
-    return finished(made)
+    reserved = [piece.piece for piece in proto.pieces if piece.type == _CONTROL and piece.piece not in SPECIAL]
+    return finished(made, reserved)
 
 
-def finished(made: Tokenizer) -> bytes:
+def finished(made: Tokenizer, reserved: Sequence[str]) -> bytes:
     """The special tokens declared, and <s> put before each text."""
-    made.add_special_tokens(list(SPECIAL))
+    made.add_special_tokens([*SPECIAL, *reserved])
     made.post_processor = processors.TemplateProcessing(single=f"{SPECIAL[BOS]} $A", special_tokens=[(SPECIAL[BOS], BOS)])
     return made.to_str(pretty=False).encode()
 
@@ -49,9 +60,24 @@ def config() -> dict[str, object]:
     }
 
 
-def empty_wordpiece(vocabulary: dict[str, int]) -> Tokenizer:
+def empty_bytes(digits: str, *, nfc: bool) -> Tokenizer:
+    """BPE over the 256 letters that stand for bytes, within words as GPT-4 cuts them. ``digits``: of :data:`DIGITS`."""
+    made = Tokenizer(models.BPE())
+    made.normalizer = normalizers.NFC() if nfc else None
+    made.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_WORDS.replace("DIGITS", DIGITS[digits])), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    made.decoder = decoders.ByteLevel()
+    return made
+
+
+def empty_wordpiece(vocabulary: dict[str, int], *, nfc: bool) -> Tokenizer:
     """WordPiece over the 256 letters that stand for bytes; digits one by one."""
     made = Tokenizer(models.WordPiece(vocabulary, unk_token=SPECIAL[UNKNOWN], continuing_subword_prefix=CONTINUATION))
+    made.normalizer = normalizers.NFC() if nfc else None
     made.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Digits(individual_digits=True),

@@ -25,7 +25,6 @@ from corpus.errors import InputError
 from tokenization.best_fit import PackedIndex, write_windows
 from tokenization.shards import TokenSplit, starts
 from tokenization.streams import Stream, stored, streams, whole
-from tokenization.tokenizer import PAD
 
 CONCATENATE, DOCUMENT, BEST_FIT = "concatenate", "document", "best_fit"
 PACKINGS = (CONCATENATE, DOCUMENT, BEST_FIT)
@@ -180,7 +179,7 @@ class OneDocument(Windows):
     def read(self, number: int) -> Window:
         start = int(self.stream.document_starts[number])
         length = min(int(self.stream.document_starts[number + 1]) - start, self.context_length + 1)
-        ids = np.full(self.context_length + 1, PAD, np.int64)
+        ids = np.full(self.context_length + 1, self.split.special.pad, np.int64)
         ids[:length] = self.stream.read(start, start + length)
         return Window(ids, np.arange(self.context_length) < length - 1)
 
@@ -225,7 +224,7 @@ class BestFit(Windows):
         return self._index.facts["windows"]
 
     def read(self, number: int) -> Window:
-        ids = np.full(self.context_length + 1, PAD, np.int64)
+        ids = np.full(self.context_length + 1, self.split.special.pad, np.int64)
         mask = np.zeros(self.context_length, bool)
         place = 0
         for document, at, targets in self._index.pieces_of(number, number + 1).tolist():

@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corpus.errors import InputError
-from tokenization.tokenizer import Tokenizer, load
+from tokenization.tokenizer import SpecialIds, Tokenizer, carried
 
 FORMAT = "gristmill tokens 1"
 MANIFEST, TOKENIZER = "manifest.json", "tokenizer"
@@ -70,6 +70,7 @@ class TokenSplit:
     folder: Path
     shards: Sequence[TokenShard]
     dtype: np.dtype
+    special: SpecialIds = SpecialIds()
 
     @property
     def tokens(self) -> int:
@@ -204,11 +205,15 @@ class TokenFolder:
     def split(self, name: str) -> TokenSplit:
         assert name in SPLITS, name
         shards = [TokenShard(**shard) for shard in self.manifest["splits"][name]["shards"]]
-        return TokenSplit(self.path / name, shards, self.dtype)
+        return TokenSplit(self.path / name, shards, self.dtype, self.special)
+
+    @property
+    def special(self) -> SpecialIds:
+        return SpecialIds(**self.manifest["tokenizer"].get("special", {}))
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that made the tokens. Raises InputError where the copy in the folder is another."""
-        tokenizer = load(self.path / TOKENIZER)
+        tokenizer = carried(self.path / TOKENIZER)
         if tokenizer.digest != self.manifest["tokenizer"]["digest"]:
             raise InputError("the tokens were made by another tokenizer", where=str(self.path / TOKENIZER), hint=_HINT)
         return tokenizer

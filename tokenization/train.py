@@ -1,31 +1,30 @@
-"""Train a tokenizer on a sample of a corpus: sentencepiece for BPE and Unigram, tokenizers for WordPiece.
+"""Train a tokenizer on a sample of a corpus: sentencepiece for BPE and Unigram, tokenizers for WordPiece and BPE over bytes.
 
-The sample is the beginning of the corpus: documents lie in the order of a hash of their id, so that the first of them are a random
-draw, the same on every machine. Only those of the training split are taken, up to a cap in bytes.
+The result depends on the sample alone (``tokenization.sample``), not on the number of threads; BPE over bytes not even on its order.
 
-    train_tokenizer("build/demo/corpus", Path("build/demo/tokenizer"), kind="bpe", vocabulary=4096)
+    train_tokenizer("build/demo/corpus", Path("build/demo/tokenizer"), kind="bytes", vocabulary=4096)
 """
 
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
 import sentencepiece
-import xxhash
+import tokenizers
 from sentencepiece import sentencepiece_model_pb2
-from tokenizers import pre_tokenizers, trainers
+from tokenizers import normalizers, pre_tokenizers, trainers
 
 from corpus import manifest
 from corpus.errors import InputError, OutputError, ResumeError
-from corpus.splits import TRAIN
-from corpus.storage import Place, json_bytes, locate
+from corpus.storage import json_bytes, locate
 from tokenization import huggingface
-from tokenization.documents import documents_of
 from tokenization.fertility import fertility
+from tokenization.objectives import MIDDLE, PREFIX, SUFFIX
+from tokenization.sample import MAX_SENTENCE_LENGTH, SAMPLE_BYTES, Sample, held_out
 from tokenization.tokenizer import (
     CONTINUATION,
     EXPORT_CONFIG,
@@ -35,14 +34,15 @@ from tokenization.tokenizer import (
     KINDS,
     MANIFEST,
     NATIVE,
+    NFC,
     SPECIAL,
     from_manifest,
     read_manifest,
 )
 
-SAMPLE_BYTES = 100_000_000  # sentencepiece's Unigram took 70 GB for 10 M sentences; 100 MB of text take 2 to 4
-_HELD_OUT_BYTES = 5_000_000  # that the fertility is measured on
-_LINE_CHARACTERS = 1000  # sentencepiece drops sentences beyond max_sentence_length; 1,000 characters are at most 4,000 bytes
+RESERVED = ("<|im_start|>", "<|im_end|>", PREFIX, SUFFIX, MIDDLE)  # ChatML's and those of filling in; then <|extra_0|>, <|extra_1|>, …
+_MOST_BYTES = 48  # of a token over bytes: 16 characters of three bytes each, as sentencepiece's longest; else sentences of Chinese are some
+_FEWEST = {"bytes": len(SPECIAL) + 256, "wordpiece": len(SPECIAL) + 512}  # kinds of `tokenizers`, and how many ids they begin with
 _SENTENCEPIECE: dict[str, Any] = {
     "byte_fallback": True,
     "split_digits": True,
@@ -52,7 +52,7 @@ _SENTENCEPIECE: dict[str, Any] = {
     "allow_whitespace_only_pieces": True,
     "character_coverage": 0.9995,
     "required_chars": "<>/0123456789ABCDEFxsunkpad",  # those of <0x0A> and <pad>: see huggingface._unigram
-    "max_sentence_length": 4 * _LINE_CHARACTERS + 8,
+    "max_sentence_length": MAX_SENTENCE_LENGTH,
     "shuffle_input_sentence": False,
     "num_threads": 16,  # Unigram's sums depend on their number, so it is not the machine's
     "unk_id": 0,
@@ -60,6 +60,41 @@ _SENTENCEPIECE: dict[str, Any] = {
     "eos_id": 2,
     "pad_id": 3,
 }
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """``vocabulary``: ids in all, the 4 special tokens, those reserved and 256 bytes among them. ``digits``: ``single``, each a token; or
+    ``three`` at most in one, from the left (kind ``bytes`` alone). ``nfc``: compose characters first, or change nothing. ``reserve``: so
+    many special tokens (:data:`RESERVED`) for what comes after pretraining. ``language_weights``: see ``tokenization.sample.Sample``."""
+
+    kind: str
+    vocabulary: int
+    sample_bytes: int = SAMPLE_BYTES
+    digits: str = "single"
+    nfc: bool = False
+    reserve: int = 0
+    language_weights: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        assert self.kind in KINDS, self.kind
+        assert self.digits in huggingface.DIGITS, self.digits
+        if self.digits != "single" and self.kind != "bytes":
+            raise InputError(f"{self.kind} has its digits one by one", where=f"--digits {self.digits}", hint="take --kind bytes")
+        if any(weight < 0 for weight in self.language_weights.values()):
+            raise InputError("a weight is 0 or more", where="--language-weight", hint="0 leaves a language out")
+        if self.kind in _FEWEST and self.vocabulary < _FEWEST[self.kind] + self.reserve:
+            hint = f"take {_FEWEST[self.kind] + self.reserve} or more"
+            raise InputError(f"the vocabulary is too small for {self.kind} over bytes", where=f"{self.vocabulary:,} ids", hint=hint)
+
+    @property
+    def reserved(self) -> list[str]:
+        return [*RESERVED, *(f"<|extra_{number}|>" for number in range(self.reserve - len(RESERVED)))][: self.reserve]
+
+    def settings(self) -> dict[str, Any]:
+        named = {"kind": self.kind, "vocabulary": self.vocabulary, "sample_bytes": self.sample_bytes, "digits": self.digits}
+        return {**named, "nfc": self.nfc, "reserved": self.reserved, "language_weights": dict(sorted(self.language_weights.items()))}
 
 
 @final
@@ -73,100 +108,49 @@ class Trained:
     resumed: bool
 
 
-def train_tokenizer(
-    corpus: str, output: Path, *, kind: str, vocabulary: int, sample_bytes: int = SAMPLE_BYTES, overwrite: bool = False
-) -> Trained:
-    """Train, export, measure, and write the folder, its manifest last.
+def train_tokenizer(corpus: str, output: Path, *, overwrite: bool = False, **wanted: Any) -> Trained:
+    """Train, export, measure, and write the folder, its manifest last. ``wanted``: the fields of :class:`Wanted`.
 
-    ``vocabulary``: ids in all, the 4 special tokens and 256 bytes among them. Raises InputError where the corpus is none, or holds too
-    little text for that many; OutputError where another tokenizer lies in ``output``.
+    Raises InputError where the corpus is none, or holds too little text for that many ids; OutputError where something else lies in
+    ``output``, ResumeError where it is another tokenizer.
     """
-    assert kind in KINDS, kind
+    asked = Wanted(**wanted)
     place = locate(corpus)
     manifest.read(place)
-    settings = {
-        "kind": kind,
-        "vocabulary": vocabulary,
-        "sample_bytes": sample_bytes,
-        "corpus": hashlib.sha256((place / manifest.NAME).read_bytes()).hexdigest(),
-    }
+    settings = {**asked.settings(), "corpus": hashlib.sha256((place / manifest.NAME).read_bytes()).hexdigest()}
     if (output / MANIFEST).exists() and not overwrite:
         return _already(output, settings)
     if output.exists() and any(output.iterdir()) and not overwrite:
         raise OutputError("the output folder holds something else", where=str(output), hint="choose an empty folder, or give --overwrite")
-    sample = Sample(place, sample_bytes)
-    native = _wordpiece(sample, vocabulary) if kind == "wordpiece" else _sentencepiece(sample, kind, vocabulary)
+    sample = Sample(place, asked.sample_bytes, asked.language_weights)
+    facts = sample.facts()
+    native = {"wordpiece": _wordpiece, "bytes": _bytes}.get(asked.kind, _sentencepiece)(sample, asked)
     output.mkdir(parents=True, exist_ok=True)
     (output / MANIFEST).unlink(missing_ok=True)
-    exported = native if kind == "wordpiece" else huggingface.from_sentencepiece(native)
-    files = {EXPORTED: exported, EXPORT_CONFIG: json_bytes(huggingface.config())} | ({} if kind == "wordpiece" else {NATIVE: native})
+    files = {EXPORT_CONFIG: json_bytes(huggingface.config())}
+    files |= {EXPORTED: native} if asked.kind in _FEWEST else {EXPORTED: huggingface.from_sentencepiece(native), NATIVE: native}
     for name, content in files.items():
         (locate(str(output)) / name).write_bytes(content)
     made = {
         "format": FORMAT,
         **settings,
         "special": list(SPECIAL),
-        "sample": sample.facts(),
+        "sample": facts,
         "digest": hashlib.sha256(native).hexdigest(),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
     }
     # Read again as a user would: what is measured is what was written. The manifest goes last all the same.
     tokenizer = from_manifest(output, made)
-    table = fertility(tokenizer, held_out(place))
+    table = fertility(tokenizer, ((each.language, each.text) for each in held_out(place)))
     (locate(str(output)) / FERTILITY).write_bytes(json_bytes(table))
     (locate(str(output)) / MANIFEST).write_bytes(json_bytes(made))
     return Trained(output, made, table, resumed=False)
 
 
-@final
-@dataclass(frozen=True)
-class Sample:
-    """The first documents of the training split, until ``cap_bytes`` of UTF-8 are reached: lines to train on, and what they were."""
-
-    corpus: Place
-    cap_bytes: int
-
-    def texts(self) -> Iterator[str]:
-        held = 0
-        for split, _, text in texts_in_order(self.corpus):
-            if split == TRAIN:
-                if held >= self.cap_bytes:
-                    return
-                held += len(text.encode())
-                yield text
-
-    def lines(self) -> Iterator[str]:
-        """Lines that are not empty, cut to 1,000 characters."""
-        for text in self.texts():
-            for line in text.split("\n"):
-                for at in range(0, len(line), _LINE_CHARACTERS):
-                    yield line[at : at + _LINE_CHARACTERS].replace("\0", " ")  # sentencepiece ends a string at NUL
-
-    def facts(self) -> dict[str, Any]:
-        digest, documents, held = xxhash.xxh3_128(), 0, 0
-        for text in self.texts():
-            encoded = text.encode()
-            digest.update(b"%d:%s" % (len(encoded), encoded))
-            documents, held = documents + 1, held + len(encoded)
-        return {"documents": documents, "bytes": held, "xxh3_128": digest.hexdigest()}
-
-
-def texts_in_order(corpus: Place) -> Iterator[tuple[str, str | None, str]]:
-    """(split, language, text) of the documents in hash order; a corpus that was not split is all training."""
-    for shard in manifest.read(corpus)["shards"]["documents"]:
-        with documents_of(corpus / "documents" / shard["file"]) as file:
-            for batch in file.iter_batches(batch_size=1024, columns=["split", "language", "text"]):
-                for row in batch.to_pylist():
-                    yield row["split"] or TRAIN, row["language"], row["text"]
-
-
-def held_out(corpus: Place) -> Iterator[tuple[str | None, str]]:
-    """(language, text) of validation and test documents, up to 5 MB: text that the tokenizer did not learn from."""
-    held = 0
-    for split, language, text in texts_in_order(corpus):
-        if split != TRAIN and held < _HELD_OUT_BYTES:
-            held += len(text.encode())
-            yield language, text
+def trained_sizes(corpus: str, output: Path, *, kind: str, sizes: Sequence[int]) -> list[Path]:
+    """A tokenizer for each number of ids, in ``output/KIND-SIZE``; those that are there already are not trained again."""
+    folders = {size: output / f"{kind}-{size}" for size in dict.fromkeys(sizes)}
+    return [train_tokenizer(corpus, folder, kind=kind, vocabulary=size).folder for size, folder in folders.items()]
 
 
 def _already(output: Path, settings: Mapping[str, Any]) -> Trained:
@@ -180,20 +164,27 @@ def _already(output: Path, settings: Mapping[str, Any]) -> Trained:
         raise OutputError("the tokenizer there is not whole", where=str(output / FERTILITY), hint="--overwrite replaces it") from error
 
 
-def _sentencepiece(sample: Sample, kind: str, vocabulary: int) -> bytes:
+def _sentencepiece(sample: Sample, asked: Wanted) -> bytes:
     written = io.BytesIO()
+    lines = map(normalizers.NFC().normalize_str, sample.lines()) if asked.nfc else sample.lines()
+    reserved = {}
+    if asked.reserve:
+        letters = sorted({*_SENTENCEPIECE["required_chars"], *"".join(asked.reserved)})
+        reserved = {"control_symbols": asked.reserved, "required_chars": "".join(letters)}
+    settings = {**_SENTENCEPIECE, **reserved, "model_type": asked.kind, "vocab_size": asked.vocabulary}
     try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=sample.lines(), model_writer=written, model_type=kind, vocab_size=vocabulary, minloglevel=2, **_SENTENCEPIECE
-        )
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=lines, model_writer=written, minloglevel=2, **settings)
     except (RuntimeError, OSError) as error:  # "Vocabulary size too high (5000). Please set it to a value <= 812."
         raise InputError("sentencepiece could not train", where=sample.corpus.uri, hint=_last_sentence(str(error))) from error
-    if kind == "bpe":
+    if asked.kind == "bpe" and not asked.nfc:
         return written.getvalue()
     proto = sentencepiece_model_pb2.ModelProto()
     proto.ParseFromString(written.getvalue())
-    for piece in proto.pieces:
-        piece.score = round(piece.score / huggingface.SCORE_STEP) * huggingface.SCORE_STEP
+    if asked.nfc:
+        proto.normalizer_spec.name = NFC
+    if asked.kind == "unigram":
+        for piece in proto.pieces:
+            piece.score = round(piece.score / huggingface.SCORE_STEP) * huggingface.SCORE_STEP
     return proto.SerializeToString(deterministic=True)
 
 
@@ -202,7 +193,21 @@ def _last_sentence(message: str) -> str:
     return message.rpartition("]")[2].strip() or message
 
 
-def _wordpiece(sample: Sample, vocabulary: int) -> bytes:
+def _bytes(sample: Sample, asked: Wanted) -> bytes:
+    """Whole texts, for what is between lines is learned too. Ties are broken by ids, and these follow the alphabet."""
+    made = huggingface.empty_bytes(asked.digits, nfc=asked.nfc)
+    trainer = trainers.BpeTrainer(
+        vocab_size=asked.vocabulary,
+        special_tokens=[*SPECIAL, *asked.reserved],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        max_token_length=_MOST_BYTES,
+        show_progress=False,
+    )
+    made.train_from_iterator(sample.texts(), trainer)
+    return _exported(made, sample, asked)
+
+
+def _wordpiece(sample: Sample, asked: Wanted) -> bytes:
     """Learned by tokenizers over 512 letters: each byte at the beginning of a word, and each within one.
 
     The trainer numbers the letters within words as it meets them in a hash table, and breaks ties by those numbers: two runs would
@@ -210,14 +215,25 @@ def _wordpiece(sample: Sample, vocabulary: int) -> bytes:
     """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     letters = [*alphabet, *(CONTINUATION + letter for letter in alphabet)]
-    if vocabulary < len(SPECIAL) + len(letters):
-        raise InputError("the vocabulary is too small for WordPiece over bytes", where=str(vocabulary), hint="take 516 or more")
-    made = huggingface.empty_wordpiece({})
+    if asked.vocabulary < len(SPECIAL) + len(asked.reserved) + len(letters):
+        hint = f"take {len(SPECIAL) + len(asked.reserved) + len(letters)} or more"
+        raise InputError("the vocabulary is too small for WordPiece over bytes", where=str(asked.vocabulary), hint=hint)
+    made = huggingface.empty_wordpiece({}, nfc=asked.nfc)
     trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary,
-        special_tokens=[*SPECIAL, *letters],
+        vocab_size=asked.vocabulary,
+        special_tokens=[*SPECIAL, *asked.reserved, *letters],
         continuing_subword_prefix=CONTINUATION,
         show_progress=False,
     )
     made.train_from_iterator(sample.lines(), trainer)
-    return huggingface.finished(huggingface.empty_wordpiece(made.get_vocab()))
+    learned = made.get_vocab()
+    made = huggingface.empty_wordpiece(learned, nfc=asked.nfc)
+    return _exported(made, sample, asked)
+
+
+def _exported(made: tokenizers.Tokenizer, sample: Sample, asked: Wanted) -> bytes:
+    found = made.get_vocab_size(with_added_tokens=False)
+    if found < asked.vocabulary:
+        hint = f"{found:,} are all it has: set --vocab-size to as many"
+        raise InputError("the text is too little for that many ids", where=sample.corpus.uri, hint=hint)
+    return huggingface.finished(made, asked.reserved)

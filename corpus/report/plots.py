@@ -110,6 +110,26 @@ def lines(
     return _svg(height, label, f'<path class="axis" d="M{left} 16V{floor}H{right}"/><g class="ticks">{ticks}</g>{"".join(drawn)}')
 
 
+def bars(groups: Mapping[str, Mapping[str, float]], *, label: str, unit: str) -> Markup:
+    """Lying bars from 0: a group of them for each thing, in it one bar for each that is compared, its value behind it."""
+    left, bar, gap = 70, 13, 8
+    top = max([value for group in groups.values() for value in group.values()] or [1.0]) or 1.0
+    drawn, y = [], _TOP - 14.0
+    for name, group in groups.items():
+        drawn.append(f'<text x="{left - 6}" y="{y + bar * len(group) / 2 + 4:.1f}" text-anchor="end">{escape(name)}</text>')
+        for number, (side, value) in enumerate(group.items()):
+            width = max(0.5, value / top * (_WIDTH - left - 120))
+            title = f"{name}, {side}: {value:.3f} {unit}"
+            told = f"{value:.2f}" + (f" {side}" if name == next(iter(groups)) and len(group) > 1 else "")
+            drawn.append(
+                f'<rect x="{left}" y="{y:.1f}" width="{width:.1f}" height="{bar - 2}" fill-opacity="{1 - 0.7 * number / len(group):.2f}">'
+                f'<title>{escape(title)}</title></rect><text x="{left + width + 5:.1f}" y="{y + bar - 3:.1f}">{escape(told)}</text>'
+            )
+            y += bar
+        y += gap
+    return _svg(round(y + 6), label, f'<g class="bars">{"".join(drawn)}</g><path class="axis" d="M{left} {_TOP - 18}V{y:.0f}"/>')
+
+
 def _svg(height: int, label: str, content: str) -> Markup:
     return Markup(
         f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(label)}"><title>{escape(label)}</title>{content}</svg>'

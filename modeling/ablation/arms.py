@@ -31,7 +31,7 @@ from modeling.ablation.design import Arm, Run
 from modeling.ablation.held_out import REASONS, TEXT, Exclusion, HeldOut, Piece, rows
 from tokenization.encode import id_type
 from tokenization.shards import FORMAT, INDEX, MANIFEST, TOKENIZER, TokenShard
-from tokenization.tokenizer import BOS, EOS, Tokenizer, load
+from tokenization.tokenizer import Tokenizer, copy, load
 
 CURVE_BYTES, CURVE_CHARACTERS = 16_000, 500  # of a set: the beginnings of some thirty of its documents
 _BATCH = 64  # documents that are looked up among the held-out ones at once
@@ -58,7 +58,7 @@ def write_tokens(run: Run, held_out: Path, tokenizer: Path, output: Path) -> Non
         with writer.split(name) as split:
             for piece in chosen:
                 split.add(_document(model, piece.text, id=piece.key, source=piece.set, language=piece.language))
-    shutil.copytree(tokenizer, output / TOKENIZER)
+    copy(tokenizer, output / TOKENIZER)
     written = {
         "format": FORMAT,
         "fingerprint": {
@@ -68,7 +68,7 @@ def write_tokens(run: Run, held_out: Path, tokenizer: Path, output: Path) -> Non
             "reordered": run.arm.reordered,
             "held_out": run.design.held_out,
         },
-        "tokenizer": {"kind": model.kind, "digest": model.digest, "vocabulary": model.vocabulary},
+        "tokenizer": model.facts(),
         "dtype": id_type(model.vocabulary).name,
         "splits": {each.name: each.facts() for each in writer.made},
         "draw": {**left, "tokens": train.tokens, "documents": train.documents, "budget": needed - 1},
@@ -91,7 +91,7 @@ class _Document:
 
 
 def _document(model: Tokenizer, text: str, **row: str | None) -> _Document:
-    ids = np.concatenate([[BOS], model.encode(text), [EOS]]).astype(id_type(model.vocabulary))
+    ids = model.document(text).astype(id_type(model.vocabulary))
     return _Document(ids, {**row, "bytes": len(text.encode())})
 
 

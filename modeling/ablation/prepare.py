@@ -19,8 +19,9 @@ from modeling.ablation.design import HELD_OUT, NULL, PLAN, POSITIVE, TOKENIZER, 
 from modeling.ablation.held_out import HeldOut
 from modeling.config import SettingError, with_settings
 from modeling.presets import preset
-from tokenization.tokenizer import load
-from tokenization.train import SAMPLE_BYTES, train_tokenizer
+from tokenization.sample import SAMPLE_BYTES
+from tokenization.tokenizer import copy, load
+from tokenization.train import train_tokenizer
 
 _SAMPLE = "tokenizer_sample"
 
@@ -92,7 +93,7 @@ def _tokenizer(folder: Path, arms: Sequence[Arm], held: HeldOut, wanted: Wanted)
         digest = load(wanted.tokenizer).digest
         if Path(wanted.tokenizer).resolve() != (folder / TOKENIZER).resolve():
             shutil.rmtree(folder / TOKENIZER, ignore_errors=True)
-            shutil.copytree(wanted.tokenizer, folder / TOKENIZER)
+            copy(wanted.tokenizer, folder / TOKENIZER)
         return digest
     made_of = {"arms": [arm.digest for arm in arms], "held_out": held.digest}
     done = folder / _SAMPLE / "made_of.json"

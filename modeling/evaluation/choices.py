@@ -20,7 +20,7 @@ from modeling.evaluation.tasks import Item, Normalisation, Task
 from modeling.resampling import ratio_intervals, wilson
 from modeling.scoring import score_sequences
 from modeling.transformer import Transformer
-from tokenization.tokenizer import BOS, Tokenizer
+from tokenization.tokenizer import Tokenizer
 
 _BLOCK_TOKENS = 1 << 20
 
@@ -71,7 +71,7 @@ def encode_pair(tokenizer: Tokenizer, prompt: str, answer: str) -> tuple[np.ndar
     shared = min(len(before), len(whole) - 1)
     if not np.array_equal(before[:shared], whole[:shared]):  # a piece reaches over the seam: all from it on is the answer's
         shared = int(np.argmin(before[:shared] == whole[:shared]))
-    return np.concatenate([[BOS], whole]).astype(np.int64), len(whole) - shared
+    return np.concatenate([[tokenizer.special.bos], whole]).astype(np.int64), len(whole) - shared
 
 
 def score_items(model: Transformer, tokenizer: Tokenizer, task: Task, *, batch_tokens: int = 8192) -> ScoredTask:

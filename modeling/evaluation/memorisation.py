@@ -22,7 +22,6 @@ from modeling.resampling import wilson
 from modeling.scoring import score_sequences
 from modeling.transformer import Transformer
 from tokenization.shards import TokenSplit
-from tokenization.tokenizer import SPECIAL
 
 PREFIX, CONTINUATION = 50, 50
 HELD_OUT = "held out"
@@ -70,7 +69,7 @@ def passages(split: TokenSplit, length: int, one_in: int) -> Passages:
     hashes, begins = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
     for first, ids in _stretches(split, length):
         own = run_hashes((ids.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15), 0, len(ids), length)
-        special = np.concatenate([[0], np.cumsum(ids < len(SPECIAL))])
+        special = np.concatenate([[0], np.cumsum(np.isin(ids, [split.special.bos, split.special.eos]))])
         chosen = np.flatnonzero((own % np.uint64(one_in) == 0) & (special[length:] == special[:-length]))
         hashes.append(own[chosen])
         begins.append(first + chosen)

@@ -21,7 +21,7 @@ from corpus.errors import InputError
 from modeling.evaluation.tasks import Card
 from modeling.evaluation.texts import Document
 from modeling.records import records, text_of
-from tokenization.tokenizer import BOS, EOS, Tokenizer
+from tokenization.tokenizer import Tokenizer
 
 _ARTICLE = re.compile(r"^ = [^=\n][^\n]*[^=\n] = \n(?= ?\n)", re.MULTILINE)
 # Megatron-LM's rules, to the letter, in their order: figures of others rest on them
@@ -63,7 +63,8 @@ class Texts:
 
     def documents(self, tokenizer: Tokenizer) -> Iterator[Document]:
         for each in self.texts:
-            ids = np.concatenate([[BOS], tokenizer.encode(each.text), [EOS] if self.has_end else []]).astype(np.int64)
+            ids = tokenizer.document(each.text).astype(np.int64)
+            ids = ids if self.has_end else ids[:-1]
             yield Document(ids=ids, bytes=each.bytes, source=each.source, language=each.language, words=each.words, lines=each.lines)
 
 

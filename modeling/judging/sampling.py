@@ -12,7 +12,7 @@ from corpus.storage import locate
 from modeling.evaluate import load_model
 from modeling.generate import Sampling, generate
 from tokenization.shards import TOKENIZER
-from tokenization.tokenizer import load
+from tokenization.tokenizer import carried
 
 _TEMPERATURE = 0.7  # that of the samples of `gristmill evaluate`
 
@@ -27,7 +27,7 @@ def sample(models: Sequence[Path], prompts: Path, output: Path, *, tokens: int) 
         raise InputError("no prompts", where=str(prompts), hint="a prompt a line")
     rows = []
     for folder in models:
-        model, tokenizer = load_model(folder), load(folder / TOKENIZER)
+        model, tokenizer = load_model(folder), carried(folder / TOKENIZER)
         for prompt in dict.fromkeys(lines):
             text = "".join(generate(model, tokenizer, prompt, tokens=tokens, sampling=Sampling(temperature=_TEMPERATURE)))
             rows.append({"system": str(folder), "prompt": prompt, "text": text})

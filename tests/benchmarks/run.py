@@ -22,7 +22,7 @@ from tests.conftest import REPOSITORY
 
 BENCHMARKS = (
     "web", "profile", "filters", "signatures", "dedup", "spark_share", "one_big_warc", "extraction", "extraction_all",
-    "parts", "pii", "toxicity", "lid", "loader", "training_speed",
+    "parts", "pii", "toxicity", "lid", "loader", "encoding", "training_speed",
 )  # fmt: skip
 SHOWN = 60  # rows of a benchmark: those of identification and toxicity are hundreds
 TARGET = REPOSITORY / "build" / "bench.json"

@@ -61,13 +61,13 @@ def main(side: str, folder: str) -> None:
     for _ in range(2):
         shutil.rmtree(WORK, ignore_errors=True)
         WORK.mkdir(parents=True)
-        started, used = time.monotonic(), _cpu_seconds()
+        started, used = time.monotonic(), cpu_seconds()
         run()
-        told = {"seconds": time.monotonic() - started, "cpu_seconds": _cpu_seconds() - used}
+        told = {"seconds": time.monotonic() - started, "cpu_seconds": cpu_seconds() - used}
     print(json.dumps(told))
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
     """Of this process and those below it, which all live on to the next pass."""
     here = psutil.Process()
     times = [each.cpu_times() for each in (here, *here.children(recursive=True))]

@@ -32,7 +32,11 @@ SURFACE = {
     "train-extractor": ["--input", "--output", "--seed"],
     "commoncrawl": ["--snapshot", "--languages", "--tlds", "--domains", "--kind", "--limit", "--output", "--base-url", "--parallel"],
     "crawl-demo": ["--output", "--pages", "--seed"],
-    "train-tokenizer": ["CORPUS", "--output", "--kind", "--vocab-size", "--sample-bytes", "--overwrite"],
+    "train-tokenizer": [
+        "CORPUS", "--output", "--kind", "--vocab-size", "--sample-bytes", "--digits", "--nfc", "--reserve", "--language-weight",
+        "--overwrite",
+    ],
+    "tokenizer-report": ["CORPUS", "--tokenizer", "--vocab-size", "--kind", "--model", "--sample-bytes", "--output"],
     "encode": ["CORPUS", "--tokenizer", "--output", "--fim", "--span-corruption", "--master", "--work", "--overwrite"],
     "plan": ["--preset", "--set", "--tokens", "--gpus", "--gpu", "--mfu", "--price", "--json"],
     "pretrain": [

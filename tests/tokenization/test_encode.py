@@ -81,6 +81,8 @@ def test_killed_and_resumed(many_shards: Path, small_tokens: Path, tmp_path: Pat
     assert not (tmp_path / "c" / "manifest.json").exists()
     finished = {path.name: path.stat().st_mtime_ns for path in work.glob("0*.json")}
     first = sorted(finished)[0].removesuffix(".parquet.json")
+    left = tmp_path / "c" / "train" / f".{first}.bin.0123456789abcdef.tmp"
+    left.write_bytes(b"what a killed worker had written")
     written = (tmp_path / "c" / "train" / f"{first}.bin").stat().st_mtime_ns
     ran = gristmill(*arguments)
     assert ran.returncode == 0, ran.stderr
@@ -89,6 +91,7 @@ def test_killed_and_resumed(many_shards: Path, small_tokens: Path, tmp_path: Pat
     undisturbed = gristmill("encode", many_shards, "--tokenizer", small_tokens / "tokenizer", "--output", tmp_path / "d")
     assert undisturbed.returncode == 0, undisturbed.stderr
     assert content(tmp_path / "c") == content(tmp_path / "d")
+    assert not left.exists()
 
 
 def test_again_it_is_there_and_another_is_refused(spark: SparkSession, small_corpus: Path, small_tokens: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The three kinds of tokenizer: no text is unknown, nothing is lost, and transformers gives the same ids."""
+"""The four kinds of tokenizer: no text is unknown, nothing is lost, and transformers gives the same ids."""
 
 import json
 import shutil
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
@@ -92,6 +93,14 @@ def test_the_sample_is_capped_and_of_the_training_split(small_corpus: Path, tmp_
     assert len(first["text"].encode()) <= made.manifest["sample"]["bytes"]
 
 
+def test_ids_are_sentencepieces_own(trained: dict[str, Trained]) -> None:
+    for kind in ("bpe", "unigram"):
+        theirs = sentencepiece.SentencePieceProcessor(model_file=str(trained[kind].folder / "tokenizer.model"))
+        ours = load(trained[kind].folder)
+        for text in HARD:
+            assert ours.encode(text).tolist() == theirs.encode(text), (kind, text)
+
+
 def test_again_it_is_there_and_another_is_refused(trained: dict[str, Trained], small_corpus: Path) -> None:
     folder = trained["bpe"].folder
     assert train_tokenizer(str(small_corpus), folder, kind="bpe", vocabulary=1024).resumed
@@ -105,6 +114,8 @@ def test_bad_input(trained: dict[str, Trained], small_corpus: Path, tmp_path: Pa
     for vocabulary in (300, 10_000_000):
         with pytest.raises(InputError, match="sentencepiece could not train"):
             train_tokenizer(str(small_corpus), tmp_path / "x", kind="bpe", vocabulary=vocabulary)
+    with pytest.raises(InputError, match="the text is too little for that many ids"):
+        train_tokenizer(str(small_corpus), tmp_path / "x", kind="bytes", vocabulary=1_000_000)
     with pytest.raises(InputError, match="take 516 or more"):
         train_tokenizer(str(small_corpus), tmp_path / "x", kind="wordpiece", vocabulary=400)
     assert not (tmp_path / "x").exists()
