@@ -43,7 +43,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("modeling.recorder",),
     ("modeling.train",),
     ("modeling.evaluate",),
-    ("modeling.page", "modeling.ablation", "modeling.judging"),
+    ("modeling.page", "modeling.ablation", "modeling.judging", "modeling.answers", "modeling.harness"),
     ("jobs",),
 )  # fmt: skip
 
