@@ -9,10 +9,10 @@ document in the fused pass. What was found is counted by item: the report says w
 import gzip
 import json
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, final
+from typing import Any, Literal, Self, final
 
 import numpy as np
 import pyarrow as pa
@@ -102,7 +102,7 @@ class Decontaminate(DocumentStep):
             overlap[at] = max(shares.values())
             named[at] = [items.labels[item] for item in sorted(over)]
             told = zip(word[here].tolist(), length[here].tolist(), run[here].tolist(), strict=True)
-            spans[at] = [(first, first + count) for first, count, number in told if over & set(items.of(number))]
+            spans[at] = [(first, first + count) for first, count, number in told if over & set(items.held_by(number))]
         has_text = pc.is_valid(batch["text"]).to_numpy(zero_copy_only=False)
         batch = document.with_signals(
             batch,
@@ -150,7 +150,7 @@ def _without_lines(utf8: bytes, ranges: Sequence[tuple[int, int]]) -> tuple[str,
 
 @final
 @dataclass(frozen=True)
-class _Items:
+class Items:
     """All items as a table of their runs; ``items[starts[n]:starts[n + 1]]`` are those that hold run n, ``runs`` how many each has."""
 
     table: Table
@@ -160,49 +160,67 @@ class _Items:
     labels: list[str]
     sets: list[dict[str, Any]]
 
-    def of(self, number: int) -> list[int]:
+    @classmethod
+    def of(
+        cls,
+        evaluation: Iterable[tuple[str, Iterable[tuple[int, Sequence[str]]]]],
+        ngram: int = 13,
+        character_ngram: int = 26,
+        min_words: int = 5,
+    ) -> Self:
+        """``evaluation``: (title, its items as (number, texts)). Labels are ``title:number`` of those that are long enough."""
+        labels: list[str] = []
+        sets: list[dict[str, Any]] = []
+        runs: list[np.ndarray] = []
+        owners: list[np.ndarray] = []
+        lengths: set[int] = set()
+        for title, items in evaluation:
+            first, short = len(labels), 0
+            for number, values in items:
+                found = []
+                for own in _runs(values, ngram, character_ngram, min_words):
+                    lengths.add(own[0])
+                    found.append(own[1])
+                if found:
+                    runs.append(np.unique(np.concatenate(found)))
+                    owners.append(np.full(len(runs[-1]), len(labels)))
+                    labels.append(f"{title}:{number}")
+                short += not found
+            sets.append({"name": title, "items": len(labels) - first, "too_short": short})
+        everything = np.concatenate([*runs, np.zeros(0, np.uint64)])
+        table = Table.of(everything, tuple(lengths))
+        order = np.argsort(everything, kind="stable")
+        starts = np.append(np.searchsorted(everything[order], table.hashes), len(order))
+        owned = np.concatenate([*owners, np.zeros(0, np.int64)]).astype(np.int64)[order]
+        return cls(table, starts, owned, np.array([len(each) for each in runs], np.int64), labels, sets)
+
+    def held_by(self, number: int) -> list[int]:
+        """The items that hold run ``number``."""
         return self.items[self.starts[number] : self.starts[number + 1]].tolist()
 
     def shares(self, numbers: np.ndarray) -> dict[int, float]:
         """Runs that were found -> the share of its runs that each item has among them."""
-        held = [item for number in np.unique(numbers).tolist() for item in self.of(number)]
+        held = [item for number in np.unique(numbers).tolist() for item in self.held_by(number)]
         found, counts = np.unique(np.array(held, np.int64), return_counts=True)
         return {item: count / self.runs[item] for item, count in zip(found.tolist(), counts.tolist(), strict=True)}
 
 
 @lru_cache(maxsize=2)
-def _load(evaluation: tuple[EvaluationSet, ...], ngram: int, character_ngram: int, min_words: int) -> _Items:
+def _load(evaluation: tuple[EvaluationSet, ...], ngram: int, character_ngram: int, min_words: int) -> Items:
     """Once in a process, as models are. 100,000 runs (GSM8K) are 2 MB."""
-    labels: list[str] = []
-    sets: list[dict[str, Any]] = []
-    runs: list[np.ndarray] = []
-    owners: list[np.ndarray] = []
-    lengths: set[int] = set()
-    for each in evaluation:
-        first, short = len(labels), 0
-        for number, values in _read(each):
-            texts = pa.array([unicodedata.normalize("NFC", value) for value in values], pa.string())
-            hashes, ends = word_hashes(texts, words(texts))
-            by_character = pc.is_in(dominant_scripts(texts), pa.array(WITHOUT_SPACES)).to_pylist()
-            found = []
-            for at, is_unit in enumerate(by_character):
-                count = int(ends[at + 1] - ends[at])
-                least, length = (2 * min_words, character_ngram) if is_unit else (min_words, ngram)
-                if count >= least:
-                    lengths.add(min(count, length))
-                    found.append(run_hashes(hashes, ends[at], ends[at + 1], min(count, length)))
-            if found:
-                runs.append(np.unique(np.concatenate(found)))
-                owners.append(np.full(len(runs[-1]), len(labels)))
-                labels.append(f"{each.title()}:{number}")
-            short += not found
-        sets.append({"name": each.title(), "items": len(labels) - first, "too_short": short})
-    everything = np.concatenate([*runs, np.zeros(0, np.uint64)])
-    table = Table.of(everything, tuple(lengths))
-    order = np.argsort(everything, kind="stable")
-    starts = np.append(np.searchsorted(everything[order], table.hashes), len(order))
-    items = np.concatenate([*owners, np.zeros(0, np.int64)]).astype(np.int64)[order]
-    return _Items(table, starts, items, np.array([len(each) for each in runs], np.int64), labels, sets)
+    return Items.of(((each.title(), _read(each)) for each in evaluation), ngram, character_ngram, min_words)
+
+
+def _runs(texts: Sequence[str], ngram: int, character_ngram: int, min_words: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(words of a run, hashes of the runs) of each text that is long enough."""
+    normal = pa.array([unicodedata.normalize("NFC", text) for text in texts], pa.string())
+    hashes, ends = word_hashes(normal, words(normal))
+    by_character = pc.is_in(dominant_scripts(normal), pa.array(WITHOUT_SPACES)).to_pylist()
+    for at, is_unit in enumerate(by_character):
+        count = int(ends[at + 1] - ends[at])
+        least, length = (2 * min_words, character_ngram) if is_unit else (min_words, ngram)
+        if count >= least:
+            yield min(count, length), run_hashes(hashes, ends[at], ends[at + 1], min(count, length))
 
 
 def _read(evaluation: EvaluationSet) -> Iterator[tuple[int, list[str]]]:

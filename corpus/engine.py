@@ -121,7 +121,9 @@ def curate(
         with clock.stage("inputs", f"listing and digesting {len(found):,} files"):
             examined = examine_inputs(spark, recipe, found)
         if all(entry.source < 0 for entry in examined):
-            raise InputError("no readable archive", where=", ".join(inputs), hint=f"the recipe {recipe.name!r} reads none of its files")
+            told = next((entry for entry in examined if "text_field" in entry.why), None)
+            hint = f"{told.file.file}: {told.why}" if told else f"the recipe {recipe.name!r} reads none of its files"
+            raise InputError("no readable archive", where=", ".join(inputs), hint=hint)
         now = manifest.fingerprint(recipe, examined)
 
         def read(folder: Place) -> Reading:

@@ -15,7 +15,8 @@ class GristmillError(Exception):
         self.where = where
         self.hint = hint
         line = f"{what}: {where}" if where else what
-        super().__init__(" ".join((f"{line} ({hint})" if hint else line).split()))
+        line = f"{line} ({hint})" if hint else line
+        super().__init__(" ".join(line.encode("utf-8", "backslashreplace").decode().split()))  # a file's name may be no UTF-8
 
 
 class RecipeError(GristmillError):

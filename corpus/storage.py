@@ -15,11 +15,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, final
 
+import pyarrow as pa
 from pyarrow import fs
 
 from corpus.errors import InputError
 
 REMOTE = ("s3://", "gs://", "gcs://", "hdfs://", "viewfs://")
+
+
+class OddName(InputError):
+    """A file's name is no UTF-8."""
+
+
+def is_utf8(name: str) -> bool:
+    """Whether the name of a local file came to Python whole, without surrogates for bytes that are no UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 @final
@@ -52,7 +62,7 @@ class Place:
 
     def open(self) -> IO[bytes]:
         """Seekable, for reading."""
-        return self.filesystem.open_input_file(self.path)
+        return self.filesystem.open_input_file(self.path) if is_utf8(self.uri) else pa.PythonFile(open(self.uri, "rb"), mode="r")
 
     def read_bytes(self) -> bytes:
         with self.open() as stream:
@@ -70,13 +80,23 @@ class Place:
             self.filesystem.delete_file(self.path)
 
     def files(self) -> list[fs.FileInfo]:
-        """All files below this folder, in the order of their paths. Raises InputError where a name is no UTF-8, which Arrow cannot open."""
+        """All files below this folder, in the order of their paths. Raises OddName where a name is no UTF-8, which Arrow cannot open."""
         try:
             found = self.filesystem.get_file_info(fs.FileSelector(self.path, recursive=True, allow_not_found=True))
             return sorted((info for info in found if info.type == fs.FileType.File), key=lambda info: info.path)
         except UnicodeDecodeError as error:
             name = error.object.decode("utf-8", "backslashreplace")
-            raise InputError("a file name is no UTF-8", where=f"{self.uri}: {name}", hint="rename it") from None
+            raise OddName("a file name is no UTF-8", where=f"{self.uri}: {name}", hint="rename it") from None
+
+    def odd_files(self) -> Iterator[tuple[str, int]]:
+        """(name relative to this folder, size) of all files below this local folder, through Python, which opens whatever name there is:
+        bytes that are no UTF-8 are lone surrogates in it."""
+        for folder, folders, names in os.walk(self.path):
+            folders.sort()
+            for name in sorted(names):
+                path = os.path.join(folder, name)
+                if os.path.isfile(path):
+                    yield os.path.relpath(path, self.path), os.path.getsize(path)
 
     @contextmanager
     def replace(self) -> Iterator[IO[bytes]]:

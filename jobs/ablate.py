@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from corpus.storage import json_bytes, locate
-from jobs.ablation_console import show_plan, show_result
+from jobs.ablation_console import show_plan, show_result, show_script
 from jobs.console import counting
 from jobs.running import run
+from jobs.spark_runs import on_spark
 from jobs.varied_arms import varied
 from modeling.ablation import runs
 from modeling.ablation.design import expected_noise, expected_resolution
@@ -27,7 +28,7 @@ EXAMPLE = """
 Example:
   gristmill ablate a/ b/ --budget 500k-tokens --seeds 3 --preset 1m --output ablation/
   gristmill ablate corpus/ --vary gopher.min_words=10,50,100 --output ablation/
-  gristmill ablate a/ b/ --budget 8B-tokens --preset 125m --output ablation/ --print-commands > jobs.txt
+  gristmill ablate a/ b/ --budget 8B-tokens --preset 125m --output ablation/ --launch slurm
 """
 _ASK_SECONDS = 3600
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
@@ -51,11 +52,15 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--parallel", type=click.IntRange(min=1), help="Runs at once; default one a GPU, or one a core.")
 @click.option("--yes", is_flag=True, help="Run even if it will take more than an hour.")
-@click.option("--print-commands", is_flag=True, help="Print a command for each run, for SLURM and the like, and make none.")
+@click.option(
+    "--launch", type=click.Choice(["here", "spark", "slurm"]), default="here", show_default=True,
+    help="Where runs are made: on this machine, a task of Spark each, or by a SLURM script that is written.",
+)  # fmt: skip
+@click.option("--print-commands", is_flag=True, help="Print a command for each run, for any queue, and make none.")
 @click.option("--run", "name", metavar="NAME", help="Make one run of the ablation that was planned in DIR.")
-@click.option("--master", metavar="URL", help="Spark's master, with --vary.")
+@click.option("--master", metavar="URL", help="Spark's master, with --vary and --launch spark.")
 @click.option("--allow", multiple=True, metavar="PACKAGE", help="Let the recipe of --vary use steps of this package; may be repeated.")
-def command(corpora, budget, output, vary, parallel, yes, print_commands, name, master, allow, **wanted) -> None:  # type: ignore[no-untyped-def]
+def command(corpora, budget, output, vary, parallel, yes, launch, print_commands, name, master, allow, **wanted) -> None:  # type: ignore[no-untyped-def]
     """Train small models on equal budgets of each CORPUS, and say which is better, with intervals and controls."""
     if name:
         runs.make_run(output, name)
@@ -66,18 +71,24 @@ def command(corpora, budget, output, vary, parallel, yes, print_commands, name, 
     design = prepare(output, arms, Wanted(budget_tokens=_tokens(budget), **wanted))
     parallel = parallel or runs.slots(len(runs.missing(design, output)))
     estimate = runs.measure(design, output, parallel)
-    resolves = expected_resolution(design, expected_noise(design.budget_tokens))
+    resolves = {kind: expected_resolution(design, noise) for kind, noise in expected_noise(design.budget_tokens).items()}
     said = design.write(output, primary=PRIMARY_OUTCOME, estimate=asdict(estimate), resolves=resolves)
     if print_commands:
         click.echo("\n".join(runs.commands(design, output)))
         return
     show_plan(design, estimate, resolves)
+    if launch == "slurm" and estimate.runs:
+        show_script(runs.slurm_script(design, output))
+        return
     if estimate.seconds > _ASK_SECONDS and not yes:
         raise SettingError(
             f"this would take about {estimate.seconds / 3600:.1f} hours", where=str(output), hint="add --yes, or less --budget"
         )
     with counting("runs") as told:
-        runs.make_runs(design, output, parallel, told)
+        if launch == "spark":
+            on_spark(design, output, master=master, told=told)
+        else:
+            runs.make_runs(design, output, parallel, told)
     result = conclude(design, output)
     locate(str(output / RUN)).write_bytes(json_bytes(runs.run_facts(design, output, said["estimate"])))
     show_result(result, write_page(output))

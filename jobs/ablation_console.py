@@ -16,7 +16,7 @@ from modeling.ablation.outcome import PRIMARY_OUTCOME
 from modeling.ablation.runs import Estimate
 
 
-def show_plan(design: Design, estimate: Estimate, resolves: float) -> None:
+def show_plan(design: Design, estimate: Estimate, resolves: Mapping[str, float]) -> None:
     """What will be run, how long it takes, and what it can tell: before the first step."""
     arms = ", ".join(escape(arm.name) for arm in design.all_arms)
     console.print(f"arms: {arms}; {design.seeds} paired seeds each", soft_wrap=True)
@@ -29,10 +29,21 @@ def show_plan(design: Design, estimate: Estimate, resolves: float) -> None:
         minutes = max(1, round(estimate.seconds / 60))
         console.print(
             f"about [bold]{minutes:,} min[/bold] for {estimate.runs} runs, {estimate.parallel} at once (measured: "
-            f"{estimate.tokens_per_second:,.0f} tokens/s each); can resolve about [bold]{resolves:.3f}[/bold] bits per byte "
-            "(expected from the noise of repeated runs; the page says what it came to)",
+            f"{estimate.tokens_per_second:,.0f} tokens/s each)",
             soft_wrap=True,
         )
+        shared, apart = resolves["shared"], resolves["apart"]
+        console.print(
+            f"can resolve about [bold]{shared:.3f}[/bold] bits per byte between arms that share their documents, {apart:.3f} between arms "
+            "that share none (from how far paired runs spread when we measured; the page says what it came to)",
+            soft_wrap=True,
+        )
+
+
+def show_script(script: Path) -> None:
+    """Of a job array, and what to do with it."""
+    console.print(f"script: [bold]{script}[/bold]", soft_wrap=True)
+    console.print("submit it with what your cluster asks for, as `sbatch --gpus=1 --time=2:00:00`; then the same command makes the page")
 
 
 def show_result(result: Mapping[str, Any], page: Path) -> None:

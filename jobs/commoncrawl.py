@@ -15,6 +15,7 @@ EXAMPLE = """
 Example:
   gristmill commoncrawl --snapshot CC-MAIN-2025-30 --languages deu --limit 100 --output crawl/
   gristmill commoncrawl --snapshot CC-MAIN-2025-30 --kind wet --limit 1 --output crawl/
+  gristmill commoncrawl --snapshot CC-NEWS/2025/07 --limit 1 --output news/
   gristmill curate web --input crawl/ --output corpus/
 """
 

@@ -131,7 +131,11 @@ def show_result(result: Result) -> None:
     console.print(table)
     duplicates = {code: outcomes[code]["documents"] for code in ("dedup:exact", "dedup:near", "dedup:same_record") if code in outcomes}
     _line("duplicates", duplicates)
-    _line("personal data", {row["kind"]: row["spans"] for row in json.loads((result.corpus / REPORT).read_bytes())["pii"] if row["spans"]})
+    report = json.loads((result.corpus / REPORT).read_bytes())
+    _line("personal data", {row["kind"]: row["spans"] for row in report["pii"] if row["spans"]})
+    if unread := sorted(report["inputs"]["unread"], key=lambda entry: "text_field" not in entry["why"]):  # first what a setting mends
+        first = f"{unread[0]['file']!r}: {unread[0]['why']}"
+        console.print(f"Files that were not read: {len(unread):,}, such as {first}", markup=False, highlight=False, soft_wrap=True)
     if manifest["damages"]["count"]:
         damages = manifest["damages"]
         console.print(f"Damage in the input: {damages['count']:,} places, {damages['lost_bytes']:,} bytes lost; listed in manifest.json")

@@ -23,8 +23,9 @@ from corpus.report.page import link_training
 from corpus.session import session
 from corpus.storage import locate
 from jobs import console
+from jobs.evaluation_console import show_evaluation
 from jobs.running import run
-from jobs.training_console import TrainingPanel, show_evaluation, show_model, show_road, show_tokenizer, show_tokens
+from jobs.training_console import TrainingPanel, show_model, show_road, show_tokenizer, show_tokens
 from modeling.evaluate import evaluate
 from modeling.page import PAGE, write_page
 from modeling.presets import preset
@@ -83,6 +84,8 @@ def _train(output: Path, spark: SparkSession, steps: int | None, seconds: dict[s
         config, train = preset("tiny", _VOCABULARY)
         with TrainingPanel(config) as panel:
             made = pretrain(str(tokens), model, config, replace(train, steps=steps or train.steps), Launch(), watcher=panel)
+        if made.paused_at is not None:
+            raise KeyboardInterrupt  # SIGTERM: it is saved, and the same command goes on
         show_model(made)
     with _stage(seconds, "evaluate", f"on documents that it has not seen -> {output / 'evaluation'}"):
         evaluation = evaluate(model, str(tokens), output / "evaluation")

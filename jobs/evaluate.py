@@ -1,4 +1,4 @@
-"""`gristmill evaluate`: loss, perplexity and bits per byte of a model, beside a unigram model and zstd.
+"""`gristmill evaluate`: perplexity and bits per byte of a model beside a unigram model and zstd, tasks by likelihood, and contamination.
 
 gristmill evaluate build/demo/model build/demo/tokens --output build/demo/evaluation
 """
@@ -8,12 +8,18 @@ from pathlib import Path
 import click
 
 from corpus.tasks import raising_user_errors
+from jobs.console import counting
+from jobs.evaluation_console import show_evaluation
 from jobs.running import run
-from jobs.training_console import show_evaluation
 from modeling.evaluate import evaluate
 from modeling.page import write_page
 
-EXAMPLE = "\b\nExample:\n  gristmill evaluate model/ tokens/ --output evaluation/"
+EXAMPLE = """
+\b
+Example:
+  gristmill evaluate model/ tokens/ --output evaluation/
+  gristmill evaluate model/ tokens/ --text my_domain.jsonl --task blimp/ --task piqa/ --output evaluation/
+"""
 
 
 @click.command("evaluate", epilog=EXAMPLE)
@@ -26,10 +32,29 @@ EXAMPLE = "\b\nExample:\n  gristmill evaluate model/ tokens/ --output evaluation
     metavar="DIR",
     help="For evaluation.json and training.html.",
 )
-def command(model: Path, tokens: str, output: Path) -> None:
-    """Evaluate MODEL on the validation and test documents of TOKENS, by language and source."""
-    with raising_user_errors(str(output)):
-        evaluation = evaluate(model, tokens, output)
+@click.option(
+    "--text",
+    "text_sets",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="JSONL",
+    help='Texts for perplexity: {"text": …, "source": …}; may be repeated.',
+)
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="A card.yaml and its items: multiple choice, minimal pairs, continuations, Wikitext; may be repeated.",
+)
+@click.option(
+    "--contamination/--no-contamination", default=True, show_default=True, help="Look for all of it in the training tokens, word for word."
+)
+def command(model: Path, tokens: str, output: Path, **what) -> None:  # type: ignore[no-untyped-def]
+    """Evaluate MODEL on the validation and test documents of TOKENS, and on texts and tasks of your own."""
+    with raising_user_errors(str(output)), counting("looked through training tokens") as told:
+        evaluation = evaluate(model, tokens, output, **what, told=told)
         page = write_page(model, output)
     show_evaluation(evaluation, page)
 

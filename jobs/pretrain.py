@@ -13,8 +13,11 @@ from pyspark.ml.torch.distributor import TorchDistributor
 from corpus.session import session
 from corpus.tasks import raising_user_errors
 from jobs.running import run
+from jobs.steady_console import show_paused, show_rate
 from jobs.training_console import TrainingPanel, show_model
 from modeling.config import with_settings
+from modeling.find_rate import find_rate
+from modeling.loggers import LOGS
 from modeling.mixture import Mixture
 from modeling.presets import NAMES, preset
 from modeling.recorder import Unwatched
@@ -26,6 +29,7 @@ EXAMPLE = """
 Example:
   gristmill pretrain tokens/ --preset 125m --output model/ --devices 8
   gristmill pretrain tokens/ --preset 4m --output model/ --set train.steps=500 --set model.position=learned
+  gristmill pretrain tokens/ --preset 125m --output model/ --find-rate
   torchrun --nproc-per-node 8 --nnodes 4 --rdzv-endpoint head:29500 jobs/pretrain.py tokens/ --preset 6.7b --strategy fsdp --output model/
 """
 
@@ -39,29 +43,33 @@ Example:
 @click.option("--devices", type=click.IntRange(min=0), default=0, help="Processes on this machine; default all GPUs, or one on the CPU.")
 @click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--strategy", type=click.Choice(["ddp", "fsdp"]), default="ddp", show_default=True, help="fsdp shards the model (FSDP2).")
+@click.option("--tensor-parallel", type=click.IntRange(min=1), default=1, show_default=True, help="Devices that share each matrix.")
 @click.option("--precision", type=click.Choice(["auto", "32-true", "bf16-mixed", "bf16-true"]), default="auto", show_default=True)
 @click.option("--compile", "compiled", is_flag=True, help="torch.compile, block by block.")
 @click.option("--checkpoint-activations", "checkpointed", is_flag=True, help="Less memory for a third more work: see gristmill plan.")
-@click.option("--wandb", is_flag=True, help="Write Weights & Biases' offline files too (extra: wandb).")
+@click.option("--keep-last", type=click.IntRange(min=1), default=2, show_default=True, help="Checkpoints to keep, beside the best one.")
+@click.option("--log", default="tensorboard", show_default=True, metavar="NAMES", help=f"Some of {', '.join(LOGS)}, with commas between.")
+@click.option("--find-rate", "finding", is_flag=True, help="Search for a learning rate in a short run of its own, and train nothing.")
 @click.option("--spark-processes", type=click.IntRange(min=1), help="Run as this many processes on Spark's executors (TorchDistributor).")
 @click.option("--master", metavar="URL", help="Spark's master, with --spark-processes.")
 @click.option("--overwrite", is_flag=True, help="Replace the model or unfinished run that lies there.")
-def command(tokens, output, name, settings, mixture, spark_processes, master, overwrite, **launch) -> None:  # type: ignore[no-untyped-def]
-    """Pretrain a model on TOKENS; the same command goes on with a run that was killed."""
+def command(tokens, output, name, settings, mixture, log, finding, spark_processes, master, overwrite, **launched) -> None:  # type: ignore[no-untyped-def]
+    """Pretrain a model on TOKENS; the same command goes on with a run that was killed. SIGTERM saves behind the step, and exits 0."""
     model, train = with_settings(*preset(name, TokenFolder.open(tokens).manifest["tokenizer"]["vocabulary"]), settings)
     train = train if mixture is None else replace(train, mixture=Mixture.read(mixture).data)
+    launch = Launch(logs=tuple(log.split(",")), **launched)
+    if finding:
+        return show_rate(find_rate(tokens, output, model, train, launch), train)
     if spark_processes:
         spark = session("gristmill pretrain", master)
         embedded = str(spark.sparkContext.master).startswith("local[")
-        distributor = TorchDistributor(num_processes=spark_processes, local_mode=embedded, use_gpu=Launch().on_gpu)
-        trained: Trained | None = distributor.run(
-            pretrain, tokens, output, model, train, Launch(**launch), watcher=Unwatched(), overwrite=overwrite
-        )
+        distributor = TorchDistributor(num_processes=spark_processes, local_mode=embedded, use_gpu=launch.on_gpu)
+        trained: Trained | None = distributor.run(pretrain, tokens, output, model, train, launch, watcher=Unwatched(), overwrite=overwrite)
     else:
         with raising_user_errors(str(output)), TrainingPanel(model) as panel:
-            trained = pretrain(tokens, output, model, train, Launch(**launch), watcher=panel, overwrite=overwrite)
+            trained = pretrain(tokens, output, model, train, launch, watcher=panel, overwrite=overwrite)
     if trained and trained.leads:
-        show_model(trained)
+        show_paused(trained) if trained.paused_at else show_model(trained)
 
 
 if __name__ == "__main__":

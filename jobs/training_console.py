@@ -1,4 +1,4 @@
-"""What the jobs of the model show: a live panel while it trains, and the tables of tokenizer, tokens, model and evaluation.
+"""What the jobs of the model show: a live panel while it trains, and the tables of tokenizer, tokens, model and the demo's end.
 
 with TrainingPanel(config) as panel:
     pretrain(..., watcher=panel)
@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, final
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -38,9 +39,9 @@ _SPARK_WIDTH = 60
 class TrainingPanel:
     """A ``recorder.Watcher``: a panel in a terminal, lines elsewhere."""
 
-    def __init__(self, config: ModelConfig):
-        self._config = config
-        self._live = Live(console=errors, refresh_per_second=4, transient=True) if errors.is_terminal else None
+    def __init__(self, config: ModelConfig, shown_on: Console = errors):
+        self._config, self._console = config, shown_on
+        self._live = Live(console=shown_on, refresh_per_second=4, transient=True) if shown_on.is_terminal else None
         self._first = self._steps = 0
         self._started = 0.0
         self._losses: list[float] = []
@@ -65,11 +66,13 @@ class TrainingPanel:
         left = (time.monotonic() - self._started) / (made.step - self._first) * (self._steps - made.step)
         facts = {
             "loss": f"{made.loss:.3f}",
+            "bits/byte": f"{made.bits_per_byte:.3f}",
             "validation": self._validation,
             "learning rate": f"{made.learning_rate:.2e}",
             "gradient norm": f"{made.gradient_norm:.2f}",
             "tokens/s": f"{made.tokens_per_second:,.0f}",
-            "MFU": "–" if made.mfu is None else f"{made.mfu:.1%}",
+            **({} if made.mfu is None else {"MFU": f"{made.mfu:.1%}"}),  # of a CPU no peak is known
+            "memory": f"{made.memory_bytes / 1e9:.2f} GB",
             "left": _duration(left),
         }
         if self._live:
@@ -84,14 +87,14 @@ class TrainingPanel:
         table = Table.grid(padding=(0, 2))
         for pair in zip(*[iter([*facts.items(), ("", "")])] * 2, strict=False):
             table.add_row(*(cell for name, value in pair for cell in (f"[dim]{name}[/dim]", value)))
-        bar = ProgressBar(total=self._steps, completed=step)
+        bar = Padding(ProgressBar(total=self._steps, completed=step), 0)  # a bare bar ends no line: what follows would be cut off
         return Panel(Group(f"step {step:,} of {self._steps:,}", bar, table, _sparkline(self._losses)), title="pretrain", width=76)
 
     def _say(self, line: str) -> None:
         if self._live:
             self._live.console.print(line)
         else:
-            print(line, file=errors.file, flush=True)
+            print(line, file=self._console.file, flush=True)
 
 
 def show_plan(made: Plan, where: str, utilisation: float) -> None:
@@ -104,13 +107,13 @@ def show_plan(made: Plan, where: str, utilisation: float) -> None:
     )
     columns = ("layout", "batch", "weights", "grads", "AdamW", "gathered", "activ.", "sum", "fits")
     console.print(f"Memory of one device in GB (estimate; {where}, {RESERVE:.0%} left free):")
-    table = _table(*columns)
+    table = table_of(*columns)
     for each in made.memory:
         parts = (each.weights, each.gradients, each.optimizer, each.gathered, each.activations, each.total)
         table.add_row(each.layout.name, str(each.micro), *(f"{part / 1e9:,.1f}" for part in parts), "yes" if each.fits else "no")
     console.print(table)
     if any(each.layout.tensor > 1 for each in made.memory):
-        console.print("[dim]tp, tensor parallelism, is a plan only: `gristmill pretrain` has ddp and fsdp[/dim]")
+        console.print("[dim]tp N: `gristmill pretrain --tensor-parallel N`[/dim]")
     fewest = f"at least {made.fewest_gpus:,}" if made.fewest_gpus else "more than 4,096"
     if made.layout is None or made.hours is None:
         console.print(f"[bold]No layout fits[/bold]: it takes {fewest} of these GPUs with one window at once.")
@@ -127,7 +130,7 @@ def show_tokenizer(trained: TrainedTokenizer) -> None:
     """The fertility table, and where the tokenizer lies."""
     if trained.resumed:
         console.print("This tokenizer was whole already; nothing was done.")
-    table = _table("language", "documents", "tokens/word", "bytes/token", "bytes alone", "unknown")
+    table = table_of("language", "documents", "tokens/word", "bytes/token", "bytes alone", "unknown")
     for row in trained.fertility:
         values = (f"{row['tokens_per_word']:.2f}", f"{row['bytes_per_token']:.2f}", f"{row['byte_share']:.1%}", f"{row['unknown']:,}")
         table.add_row(row["language"], f"{row['documents']:,}", *values)
@@ -144,7 +147,7 @@ def show_tokens(encoded: Encoded) -> None:
     """What lies in each split."""
     if encoded.resumed:
         console.print("These tokens were whole already; nothing was done.")
-    table = _table("split", "documents", "tokens", "bytes/token", "shards")
+    table = table_of("split", "documents", "tokens", "bytes/token", "shards")
     for name in SPLITS:
         split = encoded.tokens.split(name)
         per_token = f"{split.bytes / max(1, split.tokens):.2f}"
@@ -163,18 +166,6 @@ def show_model(trained: Trained) -> None:
         f"{trained.waste.padded:.2%} padding: [bold]{trained.folder}[/bold]",
         soft_wrap=True,
     )
-
-
-def show_evaluation(evaluation: Mapping[str, Any], page: Path) -> None:
-    """Bits per byte of the model, a unigram model and zstd, by split, language and source."""
-    table = _table("split", "group", "documents", "loss", "ppl", "bits/byte", "unigram", "zstd -19", left=2)
-    for row in rows(evaluation):
-        bits = (row["bits_per_byte"], row["unigram_bits_per_byte"], row["zstd_bits_per_byte"])
-        style = "bold" if row["group"] == "all" else ""
-        counts = (f"{row['documents']:,}", f"{row['loss']:.3f}", f"{row['perplexity']:,.1f}")
-        table.add_row(row["split"], row["group"], *counts, *(f"{value:.3f}" for value in bits), style=style)
-    console.print(table)
-    console.print(f"curves and samples: [bold]{page}[/bold]", soft_wrap=True)
 
 
 def show_road(curated: Result, evaluation: Mapping[str, Any], output: Path) -> None:
@@ -196,7 +187,7 @@ def show_road(curated: Result, evaluation: Mapping[str, Any], output: Path) -> N
         console.print(f"report: [bold]{page}[/bold]", soft_wrap=True)
 
 
-def _table(*columns: str, left: int = 1) -> Table:
+def table_of(*columns: str, left: int = 1) -> Table:
     table = Table(*columns, box=None, header_style="dim", pad_edge=False)
     for column in table.columns[left:]:
         column.justify = "right"

@@ -3,16 +3,19 @@
     checkpoints/step-00000250/
       model.safetensors        all parameters, whole, under the names that `transformers` uses for Llama
       optimizer.safetensors    what the optimizer knows of each parameter: exp_avg.NAME, exp_avg_sq.NAME, …
+      average.safetensors      the averaged parameters, with train.ema
       state.json               step, fingerprint of the run, size and digest of each file; written last: its existence means whole
 
 Tensors are gathered one at a time and written by the first process, so that a run may go on with any number of processes, sharded or not.
 
-    save(folder, step, fingerprint, model, optimizer, writes=rank == 0)
+    state = copied(model, optimizer, writes=rank == 0)          # every process
+    write(folder, step, fingerprint, state)                     # the first; modeling.saving does it in a thread
     found = latest(Path("build/demo/model"))
 """
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -32,44 +35,63 @@ from modeling.architectures import as_huggingface
 from modeling.config import ModelConfig, SettingError
 
 FOLDER, STATE, MODEL, OPTIMIZER = "checkpoints", "state.json", "model.safetensors", "optimizer.safetensors"
-CONFIG = "config.json"
-_KEPT = 2  # a crash while the last is written leaves the one before
+AVERAGE, CONFIG = "average.safetensors", "config.json"
 
 
 @final
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole checkpoint: ``step`` optimizer steps were made."""
+    """A whole checkpoint: ``step`` optimizer steps were made, of which ``updates`` moved the weights (the others were skipped).
+    ``damaged``: newer ones that are not what their states say."""
 
     folder: Path
     step: int
+    updates: int
     fingerprint: Mapping[str, Any]
+    damaged: tuple[Path, ...] = ()
 
 
-def save(
-    root: Path, step: int, fingerprint: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer, *, writes: bool
-) -> None:
-    """Every process calls this (gathering is collective); the one that ``writes`` writes, and drops checkpoints before the last two."""
-    folder = root / FOLDER / f"step-{step:08d}"
+Copied = dict[str, dict[str, Tensor]]  # name of a file -> its tensors, on the CPU
+
+
+def copied(model: nn.Module, optimizer: torch.optim.Optimizer, averages: Mapping[str, Tensor] | None = None, *, writes: bool) -> Copied:
+    """The state to write, in memory of its own: 12 bytes a parameter with AdamW in float32, 4 more with ``averages`` (by the model's
+    names). Every process calls this (gathering is collective); it is empty for those that write nothing."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    weights = gathered(model, writes=writes)
-    moments = {}
+    state: Copied = {MODEL: gathered(model, writes=writes), OPTIMIZER: {}}
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             for moment, value in optimizer.state[parameter].items():
                 if moment != "step" and (whole := _whole(value, writes=writes)):
-                    moments[f"{moment}.{exported_name(names[id(parameter)])}"] = whole[0]
-    if not writes:
-        return
-    shutil.rmtree(folder, ignore_errors=True)
+                    state[OPTIMIZER][f"{moment}.{exported_name(names[id(parameter)])}"] = whole[0]
+    if averages is not None:
+        state[AVERAGE] = {exported_name(name): whole[0] for name, value in averages.items() if (whole := _whole(value, writes=writes))}
+    return state
+
+
+def write(root: Path, step: int, fingerprint: Mapping[str, Any], state: Copied, updates: int | None = None) -> None:
+    """Below ``root``; it is whole once its state.json is there, and that comes when all else is on the disk. ``updates``: default all."""
+    folder = root / FOLDER / f"step-{step:08d}"
+    remove(folder)
     folder.mkdir(parents=True)
-    save_whole(weights, folder / MODEL)
-    save_file(moments, folder / OPTIMIZER)
-    files = {name: {"bytes": (folder / name).stat().st_size, "xxh3_128": _digest(folder / name)} for name in (MODEL, OPTIMIZER)}
-    (folder / f"{STATE}.tmp").write_bytes(json_bytes({"step": step, "fingerprint": dict(fingerprint), "files": files}))
+    files = {}
+    for name, tensors in state.items():
+        save_whole(tensors, folder / name)
+        with (folder / name).open("rb") as written:
+            os.fsync(written.fileno())
+        files[name] = {"bytes": (folder / name).stat().st_size, "xxh3_128": _digest(folder / name)}
+    told = {"step": step, "updates": step if updates is None else updates, "fingerprint": dict(fingerprint), "files": files}
+    with (folder / f"{STATE}.tmp").open("wb") as file:
+        file.write(json_bytes(told))
+        file.flush()
+        os.fsync(file.fileno())
     (folder / f"{STATE}.tmp").rename(folder / STATE)
-    for old in sorted(root.glob(f"{FOLDER}/step-*"))[:-_KEPT]:
-        shutil.rmtree(old)
+
+
+def remove(folder: Path) -> None:
+    """One checkpoint, its state first: half removed it is none."""
+    (folder / STATE).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def gathered(model: nn.Module, *, writes: bool) -> dict[str, Tensor]:
@@ -87,21 +109,23 @@ def save_whole(weights: Mapping[str, Tensor], file: Path) -> None:
 
 
 def latest(root: Path) -> Checkpoint | None:
-    """The last whole checkpoint of a run. Raises AssetError where its files are not what its state says."""
-    states = sorted(root.glob(f"{FOLDER}/step-*/{STATE}"))
-    if not states:
-        return None
-    folder = states[-1].parent
-    try:
-        state = json.loads(states[-1].read_bytes())
-        for name, told in state["files"].items():
-            if (folder / name).stat().st_size != told["bytes"] or _digest(folder / name) != told["xxh3_128"]:
-                raise AssetError(
-                    "the checkpoint is damaged", where=str(folder / name), hint=f"remove {folder} to go on from the one before"
-                )
-        return Checkpoint(folder, state["step"], state["fingerprint"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise AssetError("the checkpoint is damaged", where=str(folder), hint="remove it to go on from the one before") from error
+    """The last whole checkpoint of a run; one without a state was not written to its end, and is none. One whose files are not what its
+    state says is passed over. Raises AssetError where no other is left."""
+    damaged: list[tuple[Path, Path]] = []
+    for state in sorted(root.glob(f"{FOLDER}/step-*/{STATE}"), reverse=True):
+        folder = state.parent
+        try:
+            told = json.loads(state.read_bytes())
+            wrong = [name for name, file in told["files"].items() if not _is(folder / name, file)]
+            if not wrong:
+                passed = tuple(folder for folder, _ in damaged)
+                return Checkpoint(folder, told["step"], told.get("updates", told["step"]), told["fingerprint"], passed)
+            damaged.append((folder, folder / wrong[0]))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            damaged.append((folder, folder))
+    if damaged:
+        raise AssetError("the checkpoint is damaged", where=str(damaged[0][1]), hint="no other is whole; --overwrite begins anew")
+    return None
 
 
 def load_weights(model: nn.Module, file: Path) -> None:
@@ -123,7 +147,7 @@ def load_moments(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint:
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 name = names[id(parameter)]
-                state: dict[str, Tensor] = {"step": torch.tensor(float(checkpoint.step))}
+                state: dict[str, Tensor] = {"step": torch.tensor(float(checkpoint.updates))}
                 for moment in stored.get(name, ()):
                     value = tensors.get_tensor(f"{moment}.{name}")
                     state[moment] = torch.zeros_like(parameter) if value.shape == parameter.shape else value.to(parameter.device)
@@ -131,6 +155,13 @@ def load_moments(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint:
                 if len(state) == 1:
                     raise AssetError("the optimizer's state is not that of this model", where=f"{file}, {name}")
                 optimizer.state[parameter] = state
+
+
+def load_averages(averages: Mapping[str, Tensor], checkpoint: Checkpoint) -> None:
+    """Into tensors by the model's names, sharded or not. Raises AssetError where the checkpoint has none of them."""
+    with _opened(checkpoint.folder / AVERAGE) as tensors:
+        for name, value in averages.items():
+            _fill(value, tensors, exported_name(name), checkpoint.folder / AVERAGE)
 
 
 def exported_name(name: str) -> str:
@@ -199,6 +230,10 @@ class _opened:
 
     def __exit__(self, *details: Any) -> None:
         self._context.__exit__(*details)
+
+
+def _is(file: Path, told: Mapping[str, Any]) -> bool:
+    return file.exists() and file.stat().st_size == told["bytes"] and _digest(file) == told["xxh3_128"]
 
 
 def _digest(file: Path) -> str:

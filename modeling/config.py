@@ -126,7 +126,9 @@ class TrainConfig:
     ``micro_batch_windows``: at most this many windows at once on one device, which bounds memory and changes nothing else.
     ``mixture``: what share of a batch comes from which source, over time (``modeling.mixture``); None: from all alike.
     ``z_loss``: weight of the squared log of the softmax's denominator (PaLM: 1e-4). ``mtp_weight``: of the mean loss of the model's
-    ``mtp_heads`` (DeepSeek-V3: 0.3, 0.1 towards the end).
+    ``mtp_heads`` (DeepSeek-V3: 0.3, 0.1 towards the end). ``ema``: decay of the weights' moving average (``modeling.averages``), which
+    then is the model that is validated and saved; 0: none. ``spike_deviations``: a step so far above the last ``spike_window`` is
+    skipped (``modeling.spikes``), but no more than ``spike_limit`` in a row; 0: none is.
     """
 
     steps: int
@@ -150,6 +152,10 @@ class TrainConfig:
     checkpoint_every_steps: int = 250
     mixture: Mapping[str, Any] | None = None
     mtp_weight: float = 0.3
+    ema: float = 0.0
+    spike_deviations: float = 0.0
+    spike_window: int = 128
+    spike_limit: int = 3
 
     def __post_init__(self) -> None:
         positive = (self.steps, self.global_batch_tokens, self.micro_batch_windows, self.validate_every_steps, self.checkpoint_every_steps)
@@ -159,6 +165,10 @@ class TrainConfig:
             raise SettingError("learning_rate and clip_norm must be positive, final_rate a share", where="train")
         if self.z_loss < 0 or self.mtp_weight < 0:
             raise SettingError("z_loss and mtp_weight are 0 or more", where="train")
+        if not 0 <= self.ema < 1:
+            raise SettingError("ema is a decay below 1, or 0 for none", where="train.ema")
+        if self.spike_deviations < 0 or self.spike_window < 10 or self.spike_limit < 1:
+            raise SettingError("spike_deviations is 0 or more, spike_window 10 or more, spike_limit 1 or more", where="train.spike_…")
         if not 0 <= self.seed < 1 << 63:
             raise SettingError("a seed is a whole number from 0 to 2^63 - 1", where="train.seed")
         if not 0 < self.decay_share <= 1:

@@ -20,6 +20,7 @@ from modeling.config import SettingError
 from modeling.transformer import Transformer
 from tokenization.tokenizer import BOS, EOS, PAD, UNKNOWN, Tokenizer
 
+NEVER_DRAWN = (UNKNOWN, BOS, PAD)
 _UNFINISHED = "\N{REPLACEMENT CHARACTER}"  # what the first bytes of a character give
 
 
@@ -148,7 +149,7 @@ class Continuing:
 def choose(logits_V: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
     """Draw one id. <unk>, <s> and <pad> are never drawn."""
     logits = logits_V.clone()
-    logits[[UNKNOWN, BOS, PAD]] = -torch.inf
+    logits[list(NEVER_DRAWN)] = -torch.inf
     if sampling.temperature == 0:
         return logits.argmax()
     ordered, ids = torch.sort(logits / sampling.temperature, descending=True, stable=True)
@@ -162,7 +163,7 @@ def choose(logits_V: Tensor, sampling: Sampling, generator: torch.Generator) -> 
 def _draw(logits_BV: Tensor, sampling: Sampling, generators: Sequence[torch.Generator]) -> list[int]:
     if sampling.temperature == 0:
         logits_BV = logits_BV.clone()
-        logits_BV[:, [UNKNOWN, BOS, PAD]] = -torch.inf
+        logits_BV[:, list(NEVER_DRAWN)] = -torch.inf
         return logits_BV.argmax(-1).tolist()
     return [int(choose(logits_V, sampling, generator)) for logits_V, generator in zip(logits_BV, generators, strict=True)]
 

@@ -1,10 +1,17 @@
-"""What data sheets say of GPUs: by this MFU is measured, and a run is planned.
+"""What data sheets say of GPUs, by which MFU is measured and a run is planned; and how much memory a process has taken.
 
 peak_flops("NVIDIA H100 80GB HBM3")      # 9.89e14
 """
 
+import resource
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
+
+import torch
+
+_STATUS = Path("/proc/self/status")
 
 
 @final
@@ -35,3 +42,12 @@ def peak_flops(device_name: str) -> float | None:
     """FLOP/s of the device at its best; None where it is not known."""
     words = device_name.replace("-", " ").split()
     return next((gpu.flops for gpu in GPUS.values() if gpu.model in words), None)
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """The most that this process has held so far: of the GPU what PyTorch allocated, on a CPU what was resident."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if _STATUS.exists():  # Linux; its ru_maxrss begins with that of the process which started this one
+        return next(1024 * int(line.split()[1]) for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

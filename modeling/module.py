@@ -15,16 +15,16 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor
 from torch.utils.checkpoint import checkpoint as recomputed
 
+from modeling.averages import Averages
 from modeling.checkpoint import copy_whole, load_weights
 from modeling.config import ModelConfig, TrainConfig
 from modeling.data import BatchPlan
 from modeling.export import load_huggingface
+from modeling.guard import Guard
 from modeling.optimizers import make_optimizer, rate_factor
+from modeling.parallel import clip_by_norm, parallelize
 from modeling.transformer import Transformer, initial
 
 BOS = 1
@@ -46,14 +46,6 @@ def build(config: ModelConfig, seed: int, *, weights: Path | None = None, shard:
     for name in load_huggingface(model, weights) if weights else state:
         copy_whole(state[name], initial(name, state[name].shape, config, seed))
     return model
-
-
-def parallelize(model: Transformer, mesh: DeviceMesh) -> None:
-    """FSDP2: each block a group of its own, the rest one more."""
-    for layer in (*model.layers, *model.mtp):
-        fully_shard(layer, mesh=mesh)
-    fully_shard(model, mesh=mesh)
-    register_fsdp_forward_method(model, "loss")  # it is called in place of forward, and needs what forward needs
 
 
 def token_losses(model: nn.Module, config: ModelConfig, ids_BT1: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,26 +71,30 @@ def documents_of(config: ModelConfig, inputs_BT: Tensor) -> Tensor | None:
 
 @final
 class Pretraining(LightningModule):
-    """``first_step``: how many steps were made before this run began. ``checkpointed``: of each block only its input is kept
+    """``first_step``: how many steps were made before this run began. ``tensor_parallel``: so many neighbouring processes see the same
+    windows, and are one of ``plan.processes``. ``checkpointed``: of each block only its input is kept
     for the backward pass, which computes the rest again (Chen et al. 2016).
     """
 
     def __init__(self, config: ModelConfig, train: TrainConfig, plan: BatchPlan, *, first_step: int = 0, weights: Path | None = None,
-                 sharded: bool = False, compiled: bool = False, checkpointed: bool = False):  # fmt: skip
+                 sharded: bool = False, tensor_parallel: int = 1, compiled: bool = False, checkpointed: bool = False):  # fmt: skip
         super().__init__()
         self.config, self.train_config, self.plan = config, train, plan
-        self.step = first_step
+        self.guard = Guard(train)
+        self.averages: Averages | None = None
+        self.step, self.tensor_parallel = first_step, tensor_parallel
         self._weights, self._sharded, self._compiled, self._checkpointed = weights, sharded, compiled, checkpointed
         self.model: nn.Module = nn.Identity()
         self.loss_sum = torch.zeros(())
         self.digest_sum = torch.zeros((), dtype=torch.int64)  # of the windows seen, wrapping: no cut of a batch changes it
-        self.gradient_norm = 0.0
+        self.loss = self.gradient_norm = 0.0  # of the step that is being made, over all processes
+        self.skipped = ""
 
     def configure_model(self) -> None:
         if isinstance(self.model, Transformer):
             return
         device = self.trainer.strategy.root_device
-        mesh = self.device_mesh["data_parallel"] if self._sharded and self.device_mesh else None
+        mesh = self.device_mesh if self._sharded else None
         shard = None if mesh is None else lambda model: parallelize(model, mesh)
         self.model = build(self.config, self.train_config.seed, weights=self._weights, shard=shard, device=device)
         if self._checkpointed:
@@ -109,6 +105,11 @@ class Pretraining(LightningModule):
                 layer.compile()  # in place: torch.compile() would put `_orig_mod` into the names
         self.loss_sum = torch.zeros((), device=device)
         self.digest_sum = torch.zeros((), dtype=torch.int64, device=device)
+
+    @property
+    def counts(self) -> bool:
+        """Whether what this process sees is counted: of those that compute together the first one's."""
+        return self.trainer.global_rank % self.tensor_parallel == 0
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return make_optimizer(self.model, self.train_config)
@@ -125,5 +126,8 @@ class Pretraining(LightningModule):
             group["lr"] = self.train_config.learning_rate * rate_factor(self.step, self.train_config)
 
     def configure_gradient_clipping(self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None) -> None:
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.train_config.clip_norm)
-        self.gradient_norm = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
+        self.gradient_norm = clip_by_norm(self.model.parameters(), self.train_config.clip_norm)
+        loss_sum = self.loss_sum if self.counts else torch.zeros_like(self.loss_sum)
+        self.loss, self.skipped = self.guard.judge(self.trainer.strategy, self.step + 1, loss_sum, self.gradient_norm)
+        if self.skipped:
+            optimizer.zero_grad(set_to_none=True)  # without gradients no optimizer moves a weight, a moment or its count of steps

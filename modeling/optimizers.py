@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from modeling.config import TrainConfig
+from modeling.parallel import by_mesh
 
 
 def rate_factor(step: int, train: TrainConfig) -> float:
@@ -55,6 +56,7 @@ def make_optimizer(model: nn.Module, train: TrainConfig) -> torch.optim.Optimize
 
 def _adamw(groups: list[dict[str, Any]], train: TrainConfig) -> torch.optim.AdamW:
     """On a CPU fused: one pass over all that belongs to a weight, where foreach takes a dozen. Sharded tensors are left to foreach."""
+    groups = [{**group, "params": alike} for group in groups for alike in by_mesh(group["params"]).values()]
     parameters = [each for group in groups for each in group["params"]]
     fused = all(each.device.type == "cpu" and not isinstance(each, DTensor) for each in parameters)
     return torch.optim.AdamW(groups, lr=train.learning_rate, betas=(train.beta1, train.beta2), fused=fused, foreach=not fused)

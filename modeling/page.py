@@ -4,11 +4,13 @@ write_page(Path("build/demo/model"), Path("build/demo/evaluation"), corpus_page=
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
+from markupsafe import Markup
 
 from corpus.errors import InputError
 from corpus.report import plots
@@ -16,14 +18,16 @@ from corpus.report.page import style, template
 from corpus.storage import locate
 from modeling import checkpoint
 from modeling.evaluate import EVALUATION, rows
+from modeling.evaluation import plots as interval_plots
+from modeling.evaluation.texts import ordered
 from modeling.recorder import CURVE, VALIDATION
+from modeling.run_page import thinned
 from modeling.train import RUN, read_manifest
 from tokenization.shards import TOKENIZER
 from tokenization.tokenizer import FERTILITY
 from tokenization.tokenizer import read_manifest as read_tokenizer
 
 PAGE = "training.html"
-_POINTS = 300  # of a curve: more than a page has pixels for would only weigh
 
 
 def write_page(model: Path, evaluation: Path, *, corpus_page: str | None = None) -> Path:
@@ -35,6 +39,7 @@ def write_page(model: Path, evaluation: Path, *, corpus_page: str | None = None)
         evaluation=told,
         headline=next(row for row in reversed(table) if row["group"] == "all"),
         rows=table,
+        likelihood=likelihood_sections(told, _json(model / RUN)["epochs"]),
         curves=curves(_lines(model / CURVE), _lines(model / VALIDATION)),
         fertility=_json(model / TOKENIZER / FERTILITY),
         tokenizer=read_tokenizer(model / TOKENIZER),
@@ -51,22 +56,62 @@ def write_page(model: Path, evaluation: Path, *, corpus_page: str | None = None)
     return place
 
 
+def likelihood_sections(told: Mapping[str, Any], epochs: float) -> Markup:
+    """Breakdown, texts, tasks, contamination and memorisation of an evaluation, in this order."""
+    name, split = next(reversed(list(told["splits"].items())))
+    notes = {
+        "length": "By the size of the document.",
+        "position": "By a token's place in its document; the first ones have little before them.",
+        "language": "As identified.",
+        "source": "As the corpus names them.",
+    }
+    breakdown = [{"kind": kind, "note": note, "rows": _bits(kind, split[kind])} for kind, note in notes.items() if len(split[kind]) > 1]
+    page = template("modeling.resources", "likelihood.html.j2").render(
+        evaluation=told,
+        split=name,
+        breakdown=breakdown,
+        task_rows=[(row["name"], row["accuracy"], row["interval"], row.get("chance")) for row in told["tasks"]],
+        group_rows=lambda task: [(name, row["accuracy"], row["interval"], task.get("chance")) for name, row in task["groups"].items()],
+        touched=touched(told),
+        epochs=epochs,
+        range=_range,
+        plots=interval_plots,
+    )
+    return Markup(page)
+
+
+def touched(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row for each set that was looked for in the training text: its counts, and its score with and without what was found."""
+    sets = [*((name, "bits_per_byte", each) for name, each in told["splits"].items())]
+    sets += [(each["name"], "bits_per_byte", each) for each in told["texts"]]
+    sets += [(each["name"], "accuracy", each) for each in told["tasks"]]
+    table = []
+    for name, score, each in sets:
+        if found := each["contamination"]:
+            without = {side: found[side][score] for side in ("without_touched", "without_mostly")}
+            table.append({**found, "name": name, "score": score.replace("_", " "), "all": each[score], **without})
+    return table
+
+
+def _bits(kind: str, groups: Mapping[str, Mapping[str, Any]]) -> list[interval_plots.Row]:
+    return [(name, groups[name]["bits_per_byte"], groups[name]["bits_per_byte_interval"], None) for name in ordered(kind, groups)]
+
+
+def _range(interval: Sequence[float] | None) -> str:
+    return "–" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+
+
 def curves(steps: list[dict[str, Any]], validations: list[dict[str, Any]]) -> dict[str, dict[str, list[tuple[float, float]]]]:
     """Series of points (step, value) for the four plots; long curves thinned to means."""
-    loss = {"train": _thinned([(row["step"], row["loss"]) for row in steps])}
+    steps = [row for row in steps if not row.get("skipped")]
+    loss = {"train": thinned([(row["step"], row["loss"]) for row in steps])}
     if validations:
         loss["validation"] = [(row["step"], row["loss"]) for row in validations]
     groups = {
         kind: {name: [(row["step"], row[kind][name]["bits_per_byte"]) for row in validations] for name in validations[-1][kind]}
         for kind in ("source", "language")
     }
-    return {"loss": loss, **groups, "gradient": {"norm": _thinned([(row["step"], row["gradient_norm"]) for row in steps])}}
-
-
-def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    size = -(-len(points) // _POINTS)
-    groups = [points[at : at + size] for at in range(0, len(points), size)]
-    return [(group[-1][0], sum(value for _, value in group) / len(group)) for group in groups]
+    return {"loss": loss, **groups, "gradient": {"norm": thinned([(row["step"], row["gradient_norm"]) for row in steps])}}
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:

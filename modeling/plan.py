@@ -11,6 +11,7 @@ that the user gives: they are estimates, and are called so wherever they are pri
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import gcd
 from typing import Any, final
 
 import torch
@@ -95,7 +96,7 @@ def plan(
     """``price``: of one GPU for an hour. Raises SettingError where the GPUs do not divide the global batch, or a number is none."""
     if not 0 < utilisation < 1 or gpus < 1 or not 1 <= tokens < 1e30:  # NaN is neither
         raise SettingError("utilisation lies in (0, 1); gpus and tokens are 1 or more", where="plan")
-    memory = [_largest(model, train, layout, gpus, gpu) for layout in layouts(gpus, model.kv_heads)]
+    memory = [_largest(model, train, layout, gpus, gpu) for layout in layouts(gpus, gcd(model.kv_heads, model.hidden))]
     chosen = next((each for each in memory if each.fits), None)
     flops = tokens * model.flops_per_token
     speed = hours = None
@@ -122,7 +123,8 @@ def plan(
 
 
 def layouts(gpus: int, heads: int) -> list[Layout]:
-    """From the simplest on: what is first costs least communication. ``heads``: of keys and values, which tensor parallelism shares out."""
+    """From the simplest on: what is first costs least communication. ``heads``: of keys and values (and what else tensor
+    parallelism shares out)."""
     splits = [("ddp", 1, 1)]
     if gpus > 1:
         splits.append(("fsdp", gpus, 1))
@@ -138,17 +140,18 @@ def layouts(gpus: int, heads: int) -> list[Layout]:
 def memory(model: ModelConfig, layout: Layout, micro: int, gpu: Gpu) -> Memory:
     """AdamW in float32 under bf16 autocast, as `gristmill pretrain` runs on a GPU: 16 bytes a parameter, and what a step needs.
 
-    Weights, gradients and moments are exact. With tensor parallelism activations are split too (sequence parallelism, Korthikanti et
-    al. 2022).
+    Weights, gradients and moments are exact. With tensor parallelism a device holds and computes what a smaller model would
+    (``share_of``); what flows between blocks is whole on each.
     """
-    layer, rest = kept(model)
-    held = model.parameters / layout.shards
-    of_layer = (replace(model, layers=2).parameters - replace(model, layers=1).parameters) / layout.tensor
-    of_rest = replace(model, layers=1).parameters / layout.tensor - of_layer
-    # FSDP2 holds the block at work and the next one whole, and what lies outside the blocks; DDP a bucket for each gradient
-    gathered = 4.0 * (3 * of_layer + 2 * of_rest) if layout.shards > 1 else 4.0 * model.parameters
-    if 1 < layout.shards == layout.tensor:  # tensor parallelism alone: each computes with what it holds
-        gathered = 0.0
+    part = share_of(model, layout.tensor)
+    layer, rest = kept(part)
+    groups = layout.shards // layout.tensor
+    held = part.parameters / groups
+    of_layer = replace(part, layers=2).parameters - replace(part, layers=1).parameters
+    of_rest = replace(part, layers=1).parameters - of_layer
+    # FSDP2 holds the block at work and the next one whole, and what lies outside the blocks; DDP a bucket for each gradient;
+    # tensor parallelism alone computes with what it holds
+    gathered = 4.0 * (3 * of_layer + 2 * of_rest) if groups > 1 else 0.0 if layout.tensor > 1 else 4.0 * model.parameters
     if layout.checkpointing:  # of each block its input, float32; one block at a time as a whole
         stream = 4 * model.context_length * model.width
         windows = micro * (model.layers * stream + layer.window + rest.window)
@@ -157,9 +160,15 @@ def memory(model: ModelConfig, layout: Layout, micro: int, gpu: Gpu) -> Memory:
         windows, weights = micro * (model.layers * layer.window + rest.window), model.layers * layer.weights + rest.weights
     # the logits of a chunk and their slope, in float32 and bf16 each, beside a bf16 copy of the matrix that they come from
     logits = 12 * min(CHUNK_VALUES, micro * model.context_length * model.vocabulary) + 2 * model.vocabulary * model.width
-    activations = (windows + weights + logits) / layout.tensor
+    activations = windows + weights + logits
     made = Memory(layout, micro, 4 * held, 4 * held, 8 * held, gathered, activations, fits=False)
     return replace(made, fits=made.total <= (1 - RESERVE) * gpu.memory_bytes)
+
+
+def share_of(model: ModelConfig, devices: int) -> ModelConfig:
+    """The model that one of ``devices`` holds with tensor parallelism: fewer heads and a narrower feed-forward (``modeling.parallel``)."""
+    parts = {name: getattr(model, name) // devices for name in ("heads", "kv_heads", "hidden")}
+    return replace(model, **parts, head_dim=model.head_width)
 
 
 @lru_cache(maxsize=32)
@@ -208,4 +217,4 @@ def _largest(model: ModelConfig, train: TrainConfig, layout: Layout, gpus: int, 
 
 
 def _any_fits(model: ModelConfig, gpus: int, gpu: Gpu) -> bool:
-    return any(memory(model, layout, 1, gpu).fits for layout in layouts(gpus, model.kv_heads))
+    return any(memory(model, layout, 1, gpu).fits for layout in layouts(gpus, gcd(model.kv_heads, model.hidden)))

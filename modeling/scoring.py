@@ -3,24 +3,28 @@
 A document longer than the window is scored in overlapping windows, half a window apart, and each token once: cut without overlap, the
 tokens behind a cut would be guessed with no context, and the figure would speak of the cut.
 
-    nats = score(model, config, split, chunks(split, config.context_length, tokens=200_000))
+    nats = score(model, config, split, chunks(split, config.context_length, tokens=200_000))      # of each document
+    scored = score_sequences(model, config, [ids])                                                # of each target
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from modeling.config import ModelConfig
-from modeling.module import token_losses
+from modeling.generate import NEVER_DRAWN
+from modeling.module import documents_of, token_losses
 from tokenization.shards import TokenSplit
 from tokenization.tokenizer import PAD
 
 _BATCH_TOKENS = 8192
+_BATCH_LOGITS = 1 << 27  # 0.5 GB of float32
 
 
 @final
@@ -37,18 +41,25 @@ class Chunk:
 def chunks(split: TokenSplit, context_length: int, *, tokens: int | None = None) -> list[Chunk]:
     """The chunks of the first documents, until ``tokens`` are reached; all documents if None."""
     starts = split.document_starts
-    stride = max(1, context_length // 2)
     found = []
     for document, (begin, end) in enumerate(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)):
         if tokens is not None and begin >= tokens:
             break
-        stop = min(begin + context_length + 1, end)
-        found.append(Chunk(document, begin, stop, 0))
-        while stop < end:
-            scored, stop = stop, min(stop + stride, end)
-            start = stop - context_length - 1
-            found.append(Chunk(document, start, stop, scored - start - 1))
+        found += [Chunk(document, begin + start, begin + stop, context) for start, stop, context in windows(end - begin, context_length)]
     return found
+
+
+def windows(length: int, context_length: int, stride: int | None = None) -> Iterator[tuple[int, int, int]]:
+    """(start, stop, targets scored by another) of the windows of ``length`` ids: each target once, with ``context_length - stride`` ids
+    or more before it, or all that there are. ``stride``: 1 to context_length, by default half of it."""
+    stride = max(1, context_length // 2) if stride is None else stride
+    assert 1 <= stride <= context_length
+    stop = min(context_length + 1, length)
+    yield 0, stop, 0
+    while stop < length:
+        scored, stop = stop, min(stop + stride, length)
+        start = stop - context_length - 1
+        yield start, stop, scored - start - 1
 
 
 def score(
@@ -77,6 +88,58 @@ def score(
                     nats[chunk.document] += values[row, chunk.context : chunk.stop - chunk.start - 1].sum()
     model.train(training)
     return nats
+
+
+@final
+@dataclass(frozen=True)
+class Scored:
+    """Of each target of a sequence, that is of every id but the first: its nats, float64, and whether it was the likeliest id."""
+
+    nats: np.ndarray
+    likeliest: np.ndarray
+
+
+def score_sequences(
+    model: nn.Module, config: ModelConfig, sequences: Sequence[np.ndarray], *, stride: int | None = None, batch_tokens: int = _BATCH_TOKENS
+) -> list[Scored]:
+    """Each sequence of ids by itself, of any length. Batches change nothing but the last bits of a float32.
+
+    Likeliest among what generation may draw. A batch holds ``batch_tokens`` or fewer, and 0.5 GB of logits.
+    """
+    device = next(model.parameters()).device
+    results = [Scored(np.zeros(max(0, len(ids) - 1)), np.zeros(max(0, len(ids) - 1), bool)) for ids in sequences]
+    cut = [
+        Chunk(number, *bounds)
+        for number, ids in enumerate(sequences)
+        if len(ids) > 1
+        for bounds in windows(len(ids), config.context_length, stride)
+    ]
+    cut.sort(key=lambda chunk: chunk.start - chunk.stop)  # long ones together: little padding
+    most = max(1, min(batch_tokens, _BATCH_LOGITS // config.vocabulary))
+    training = model.training
+    model.eval()
+    at = 0
+    with torch.no_grad():
+        while at < len(cut):
+            width = cut[at].stop - cut[at].start
+            group = cut[at : at + max(1, most // width)]
+            at += len(group)
+            padded = np.full((len(group), width), PAD, np.int64)
+            for row, chunk in enumerate(group):
+                padded[row, : chunk.stop - chunk.start] = sequences[chunk.document][chunk.start : chunk.stop]
+            ids_BT1 = torch.from_numpy(padded).to(device)
+            inputs, targets = ids_BT1[:, :-1], ids_BT1[:, 1:]
+            logits_BTV = model(inputs, documents_of(config, inputs)).float()
+            nats = F.cross_entropy(logits_BTV.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape).double().cpu().numpy()
+            logits_BTV[..., list(NEVER_DRAWN)] = -torch.inf
+            likeliest = (logits_BTV.argmax(-1) == targets).cpu().numpy()
+            for row, chunk in enumerate(group):
+                new = slice(chunk.context, chunk.stop - chunk.start - 1)
+                into = slice(chunk.start + chunk.context, chunk.stop - 1)
+                results[chunk.document].nats[into] = nats[row, new]
+                results[chunk.document].likeliest[into] = likeliest[row, new]
+    model.train(training)
+    return results
 
 
 def summary(split: TokenSplit, documents: int, nats: np.ndarray) -> dict[str, Any]:

@@ -4,20 +4,23 @@ model/
   config.json  model.safetensors  tokenizer.json  tokenizer_config.json     what `transformers` loads
   tokenizer/                      what gristmill loads
   curve.jsonl  validation.jsonl   a line a step, a line a validation
+  train.html                      both as a page
   checkpoints/  tensorboard/  run.json
+  trained.safetensors             with train.ema: the weights whose moving average model.safetensors is
+  best/                           the model of the best checkpoint, where validation liked one better than the last step
+  stopped.json                    where a run could not go on: the step and its documents
   manifest.json                   written last: fingerprint, digests, parents
 
 result = pretrain("build/demo/tokens", Path("build/demo/model"), model, train, Launch())
 """
 
-import json
 import logging
 import os
 import platform
 import shutil
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -25,24 +28,28 @@ from typing import Any, Literal, final
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
 
-from corpus.errors import EnvironmentProblem, InputError, OutputError, ResumeError
-from corpus.storage import json_bytes
+from corpus.errors import InputError, OutputError, ResumeError
 from corpus.version import code_version
 from modeling import checkpoint
 from modeling.config import ModelConfig, SettingError, TrainConfig
+from modeling.curves import RATES, read_rows
 from modeling.data import arrange, batches, plan_batches, reading
+from modeling.finished import BEST, MANIFEST, RUN, TRAINED, final_weights, finish, read_manifest
+from modeling.guard import Preempted, Stopped
+from modeling.loggers import LOGS, loggers, require
 from modeling.module import Pretraining
+from modeling.parallel import check_split
 from modeling.recorder import CURVE, VALIDATION, Recorder, Watcher
+from modeling.run_page import RUN_PAGE, Run, RunPage, write_run_page
+from modeling.suspects import STOPPED, blame, skipped_steps
 from tokenization.packing import Waste
 from tokenization.shards import TOKENIZER, TokenFolder
 from tokenization.tokenizer import EXPORT_CONFIG, EXPORTED
 
-FORMAT = "gristmill model 1"
-MANIFEST, RUN = "manifest.json", "run.json"
-_LOGS = ("tensorboard", "wandb")  # folders that loggers begin before the first checkpoint
+_BEGUN = (CURVE, VALIDATION, RUN_PAGE, STOPPED, RATES, checkpoint.FOLDER, *LOGS)  # what a run leaves that ended before one
+_log = logging.getLogger("gristmill")
 _VERSIONS = ("torch", "lightning", "numpy", "safetensors")
 
 
@@ -52,16 +59,20 @@ class Launch:
     """On what a run runs; none of it changes what is learned, but for ``precision``.
 
     ``devices``: processes on this machine, 0 for all GPUs (or one CPU process). Under torchrun, SLURM or TorchDistributor their numbers
-    count. ``precision`` auto: bf16-mixed on a GPU, 32-true on a CPU.
+    count. ``tensor_parallel``: so many of them compute each matrix together; what is beside that is FSDP2. ``precision`` auto:
+    bf16-mixed on a GPU, 32-true on a CPU. ``logs``: of ``modeling.loggers``, beside the curve. ``keep_last``: checkpoints, beside
+    the best one.
     """
 
     devices: int = 0
     nodes: int = 1
     strategy: Literal["ddp", "fsdp"] = "ddp"
+    tensor_parallel: int = 1
     precision: str = "auto"
     compiled: bool = False
     checkpointed: bool = False
-    wandb: bool = False
+    logs: Sequence[str] = ("tensorboard",)
+    keep_last: int = 2
 
     @property
     def on_gpu(self) -> bool:
@@ -76,11 +87,16 @@ class Launch:
     def processes(self) -> int:
         return int(os.environ.get("WORLD_SIZE") or self.devices_here * self.nodes)
 
+    @property
+    def sharded(self) -> bool:
+        return self.strategy == "fsdp" or self.tensor_parallel > 1
+
 
 @final
 @dataclass(frozen=True)
 class Trained:
-    """A finished model folder, how its windows were packed, and whether it was there already. ``leads``: this process is the first."""
+    """A finished model folder, how its windows were packed, and whether it was there already. ``leads``: this process is the first.
+    ``paused_at``: SIGTERM has ended the run behind that step; all is saved, and the same call goes on."""
 
     folder: Path
     manifest: Mapping[str, Any]
@@ -88,6 +104,7 @@ class Trained:
     epochs: float
     resumed: bool
     leads: bool
+    paused_at: int | None = None
 
 
 def pretrain(
@@ -95,15 +112,18 @@ def pretrain(
 ) -> Trained:
     """Train to the last step and write the model folder, its manifest last; every process of the run calls this.
 
-    Raises SettingError, InputError, AssetError or ResumeError before the first step for what a user can mend.
+    Raises SettingError, InputError, AssetError or ResumeError before the first step for what a user can mend, and TrainingStopped where
+    the loss or gradient is no number, or all is spikes. SIGTERM saves behind the step that is being made, and returns.
     """
+    require(launch.logs)
     folder = TokenFolder.open(tokens)
     if model.vocabulary != folder.manifest["tokenizer"]["vocabulary"]:
         raise SettingError("the model's vocabulary is not the tokenizer's", where=f"{model.vocabulary:,} ids", hint=f"see {tokens}")
-    if launch.strategy == "fsdp" and train.optimizer != "adamw":  # the others measure whole matrices, which no process has
+    check_split(model, launch.tensor_parallel, launch.processes)
+    if launch.sharded and train.optimizer != "adamw":  # the others measure whole matrices, which no process has
         raise SettingError(f"{train.optimizer} has no sharded form here", where="train.optimizer", hint="take adamw, or --strategy ddp")
     fingerprint = fingerprint_of(folder, model, train)
-    plan = plan_batches(train, model.context_length, launch.processes)
+    plan = plan_batches(train, model.context_length, launch.processes // launch.tensor_parallel)
     windows, order = arrange(folder.split("train"), model.context_length, train)
     validation = folder.split("validation")
     if not validation.documents:
@@ -126,11 +146,18 @@ def pretrain(
         plan,
         first_step=first,
         weights=resumed.folder / checkpoint.MODEL if resumed else None,
-        sharded=launch.strategy == "fsdp",
+        sharded=launch.sharded,
+        tensor_parallel=launch.tensor_parallel,
         compiled=launch.compiled,
         checkpointed=launch.checkpointed,
     )
     _quieten()
+    waste, place, read = windows.waste(), _place(launch, plan.accumulate), folder.split("train")
+    run = Run(model=model, train=train, tokens=folder, order=order, windows=windows.count, waste=waste, place=place)
+    recorder = Recorder(
+        output, fingerprint, validation, RunPage(output, run, watcher), resumed,
+        bytes_per_target=read.bytes / max(1, read.tokens - read.documents), keep_last=launch.keep_last,
+    )  # fmt: skip
     trainer = Trainer(
         accelerator="gpu" if launch.on_gpu else "cpu",
         devices=launch.devices_here,
@@ -140,8 +167,8 @@ def pretrain(
         max_epochs=1,
         accumulate_grad_batches=plan.accumulate,
         use_distributed_sampler=False,  # ours is the order; Lightning's would shuffle it
-        callbacks=[Recorder(output, fingerprint, validation, watcher, resumed)],
-        logger=_loggers(output, launch),
+        callbacks=[recorder],
+        logger=loggers(output, launch.logs, settings=fingerprint, first_step=first),
         enable_checkpointing=False,  # ours hold no pickled class
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -149,13 +176,23 @@ def pretrain(
     )
     leads = trainer.is_global_zero
     started = time.monotonic()
-    trainer.fit(module, batches(windows, order, plan, rank=trainer.global_rank, first_step=first, steps=train.steps))
-    weights = checkpoint.gathered(module.model, writes=leads)
-    waste, epochs = windows.waste(), order.epochs(train.steps)
-    if not leads:
-        return Trained(output, {}, waste, epochs, resumed=False, leads=False)
-    run = _run_facts(launch, plan.accumulate, time.monotonic() - started, train, first)
-    made = _finish(output, folder, model, fingerprint, weights, {**run, **reading(order, train.steps), "packing": asdict(waste)})
+    epochs, rank = order.epochs(train.steps), trainer.global_rank // launch.tensor_parallel
+    loader = batches(windows, order, plan, rank=rank, first_step=first, steps=train.steps)
+    with module.guard.listening():
+        try:
+            trainer.fit(module, loader)
+        except Stopped as stopped:  # on all processes behind the same step: the first one speaks
+            if isinstance(stopped, Preempted) or not leads:
+                return Trained(output, {}, waste, epochs, resumed=False, leads=leads, paused_at=stopped.step)
+            raise blame(output, folder, stopped, windows, order, reduced=_precision(launch) != "32-true") from stopped
+        weights = final_weights(module, writes=leads)
+        if not leads:
+            return Trained(output, {}, waste, epochs, resumed=False, leads=False)
+        seconds = time.monotonic() - started
+        write_run_page(output, run, step=train.steps, seconds=seconds)
+        facts = {**place, **_run_facts(seconds, train, first), **reading(order, train.steps), "packing": asdict(waste)}
+        facts |= {"skipped_steps": skipped_steps(read_rows(output / CURVE), windows, order)}
+        made = finish(output, folder, model, fingerprint, weights, facts)
     return Trained(output, made, waste, epochs, resumed=False, leads=True)
 
 
@@ -175,22 +212,11 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def clear(output: Path) -> None:
     """Remove a model, and nothing else that may lie in the folder; the manifest first: then it is none any more."""
-    for name in (MANIFEST, checkpoint.MODEL, checkpoint.CONFIG, EXPORTED, EXPORT_CONFIG, CURVE, VALIDATION, RUN):
+    files = (MANIFEST, checkpoint.MODEL, TRAINED, checkpoint.CONFIG, EXPORTED, EXPORT_CONFIG, CURVE, VALIDATION, RUN_PAGE, RUN)
+    for name in (*files, STOPPED, RATES):
         (output / name).unlink(missing_ok=True)
-    for name in (checkpoint.FOLDER, TOKENIZER, *_LOGS):
+    for name in (checkpoint.FOLDER, BEST, TOKENIZER, *LOGS):
         shutil.rmtree(output / name, ignore_errors=True)
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a finished model. Raises InputError where there is none."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError) as error:
-        raise InputError("this is no finished model", where=str(folder), hint="run `gristmill pretrain` to its end") from error
-    whole = isinstance(manifest, dict) and {"files", "fingerprint", "parents"} <= manifest.keys()
-    if not whole or manifest.get("format") != FORMAT:
-        raise InputError("this is no model folder", where=str(folder), hint=f"its manifest.json is not of format {FORMAT!r}")
-    return manifest
 
 
 def _finished(output: Path, now: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -212,30 +238,23 @@ def _resumable(output: Path, now: Mapping[str, Any]) -> checkpoint.Checkpoint | 
             raise ResumeError(
                 f"an unfinished run lies there; changed: {', '.join(changed)}", where=str(output), hint="--overwrite starts over"
             )
-    elif output.exists() and any(each.name not in (CURVE, VALIDATION, checkpoint.FOLDER, *_LOGS) for each in output.iterdir()):
+        for folder in found.damaged:
+            _log.warning(f"gristmill: {folder} is damaged: going on from step {found.step:,}")
+    elif output.exists() and any(each.name not in _BEGUN for each in output.iterdir()):
         raise OutputError("the output folder holds something else", where=str(output), hint="choose an empty folder, or give --overwrite")
     return found
 
 
 def _strategy(launch: Launch) -> Strategy | str:
-    if launch.strategy == "fsdp":
+    if launch.sharded:
         # its defaults on one node are no data parallelism at all: dp=1, tp=all
-        return ModelParallelStrategy(data_parallel_size=launch.processes, tensor_parallel_size=1)
+        together = launch.tensor_parallel
+        return ModelParallelStrategy(data_parallel_size=launch.processes // together, tensor_parallel_size=together)
     return "ddp" if launch.processes > 1 else "auto"
 
 
 def _precision(launch: Launch) -> str:
     return launch.precision if launch.precision != "auto" else "bf16-mixed" if launch.on_gpu else "32-true"
-
-
-def _loggers(output: Path, launch: Launch) -> list[Logger]:
-    loggers: list[Logger] = [TensorBoardLogger(output, name="tensorboard", version="")]
-    if launch.wandb:
-        try:
-            loggers.append(WandbLogger(project="gristmill", save_dir=output, offline=True))
-        except ModuleNotFoundError as error:
-            raise EnvironmentProblem("Weights & Biases is not installed", hint="pip install 'gristmill[wandb]'") from error
-    return loggers
 
 
 def _quieten() -> None:
@@ -246,41 +265,25 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", module="torch.utils.data")
 
 
-def _run_facts(launch: Launch, accumulate: int, seconds: float, train: TrainConfig, first: int) -> dict[str, Any]:
-    """What may differ between two runs that learn the same."""
+def _place(launch: Launch, accumulate: int) -> dict[str, Any]:
+    """On what it runs: what may differ between two runs that learn the same."""
     return {
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "host": platform.node(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "devices": torch.cuda.get_device_name() if launch.on_gpu else "CPU",
         "processes": launch.processes,
-        "strategy": launch.strategy,
+        "strategy": "fsdp" if launch.sharded else "ddp",
+        "tensor_parallel": launch.tensor_parallel,
         "precision": _precision(launch),
         "accumulate": accumulate,
-        "steps_of_this_run": train.steps - first,
-        "seconds": round(seconds, 3),
-        "tokens_per_second": round((train.steps - first) * train.global_batch_tokens / max(1e-9, seconds), 1),
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _VERSIONS}},
     }
 
 
-def _finish(
-    output: Path, tokens: TokenFolder, model: ModelConfig, fingerprint: Mapping[str, Any], weights: Mapping[str, torch.Tensor],
-    run: Mapping[str, Any],
-) -> dict[str, Any]:  # fmt: skip
-    checkpoint.save_whole(weights, output / checkpoint.MODEL)
-    checkpoint.write_config(output, model)
-    shutil.copytree(tokens.path / TOKENIZER, output / TOKENIZER, dirs_exist_ok=True)
-    for name in (EXPORTED, EXPORT_CONFIG):
-        shutil.copyfile(tokens.path / TOKENIZER / name, output / name)
-    (output / RUN).write_bytes(json_bytes(run))
-    manifest = {
-        "format": FORMAT,
-        "fingerprint": dict(fingerprint),
-        "parameters": model.parameters,
-        "files": {name: checkpoint.sha256(output / name) for name in (checkpoint.MODEL, checkpoint.CONFIG, EXPORTED)},
-        "parents": [{"tokens": tokens.digest}, *tokens.manifest["parents"]],
+def _run_facts(seconds: float, train: TrainConfig, first: int) -> dict[str, Any]:
+    return {
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "steps_of_this_run": train.steps - first,
+        "seconds": round(seconds, 3),
+        "tokens_per_second": round((train.steps - first) * train.global_batch_tokens / max(1e-9, seconds), 1),
     }
-    (output / MANIFEST).write_bytes(json_bytes(manifest))
-    shutil.rmtree(output / checkpoint.FOLDER, ignore_errors=True)
-    return manifest

@@ -129,9 +129,9 @@ class Block(nn.Module):
 
     def forward(self, x_BTD: Tensor, rotation: Rotation, mask: Mask, past: Past = None) -> Tensor:
         if self.after:
-            x_BTD = x_BTD + self.post_attention_layernorm(self.self_attn(x_BTD, rotation, mask, past))
+            x_BTD = x_BTD + self.post_attention_layernorm(self.self_attn(x_BTD, rotation, mask, past=past))
             return x_BTD + self.post_feedforward_layernorm(self.mlp(x_BTD))
-        x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), rotation, mask, past)
+        x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), rotation, mask, past=past)
         return x_BTD + self.mlp(self.post_attention_layernorm(x_BTD))
 
 

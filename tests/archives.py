@@ -45,6 +45,11 @@ def zstd(pieces: Sequence[bytes], dictionary: bytes | None = None, *, packed: bo
     return out.getvalue()
 
 
+def skippable(content: bytes, kind: int) -> bytes:
+    """A frame that holds nothing of the stream (RFC 8878, 3.1.2), of the kind 0x50 to 0x5F."""
+    return bytes([kind]) + b"\x2a\x4d\x18" + len(content).to_bytes(4, "little") + content
+
+
 def lz4(pieces: Sequence[bytes]) -> bytes:
     made = []
     for piece in pieces:

@@ -51,6 +51,26 @@ def kill_when(reached: Callable[[], bool], arguments: Sequence[str | Path], more
             process.wait()
 
 
+def terminate_when(reached: Callable[[], bool], arguments: Sequence[str | Path], **more: str) -> subprocess.CompletedProcess[str]:
+    """Start ``gristmill ARGUMENTS``, send it SIGTERM once ``reached``, and wait until it has ended by itself."""
+    command = [sys.executable, "-m", "jobs.cli", *map(str, arguments)]
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, cwd=REPOSITORY, env=environment(**more), start_new_session=True, stdout=said, stderr=errors)
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        try:
+            while not reached():
+                assert process.poll() is None, f"ended before it could be told to: {_written(errors)}"
+                assert time.monotonic() < deadline, "the moment to end it never came"
+                time.sleep(0.02)
+            process.send_signal(signal.SIGTERM)
+            process.wait(TIMEOUT_SECONDS)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        return subprocess.CompletedProcess(command, process.returncode, _written(said), _written(errors))
+
+
 def _written(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode(errors="replace")

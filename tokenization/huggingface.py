@@ -10,9 +10,8 @@ tokenizers' float64.
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from tokenization.tokenizer import BOS, EOS, PAD, SPECIAL, UNKNOWN
+from tokenization.tokenizer import BOS, CONTINUATION, EOS, PAD, SPECIAL, UNKNOWN
 
-CONTINUATION = "\N{RIGHTWARDS ARROW WITH HOOK}"  # not "##": a text's own # could not be told from it; no byte is written so
 SCORE_STEP = 1 / 64
 _WORD_CHARACTERS = 64  # longer words are cut: WordPiece's search is quadratic, and beyond 100 it gives up
 _NORMAL = sentencepiece_model_pb2.ModelProto.SentencePiece.NORMAL

@@ -36,6 +36,7 @@ MANIFEST, NATIVE, EXPORTED, EXPORT_CONFIG, FERTILITY = (
 KINDS = ("bpe", "unigram", "wordpiece")
 SPECIAL = ("<unk>", "<s>", "</s>", "<pad>")
 UNKNOWN, BOS, EOS, PAD = range(4)
+CONTINUATION = "\N{RIGHTWARDS ARROW WITH HOOK}"  # WordPiece's, not "##": a text's own # could not be told from it; no byte is written so
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 
 
@@ -61,6 +62,10 @@ class Tokenizer(abc.ABC):
     @abc.abstractmethod
     def is_byte(self) -> np.ndarray:
         """Which ids stand for a single byte that had no piece of its own: bool, shape (vocabulary,)."""
+
+    @abc.abstractmethod
+    def byte_lengths(self) -> np.ndarray:
+        """How many bytes of UTF-8 each id stands for, 0 for the special ones: int64, shape (vocabulary,)."""
 
 
 @final
@@ -91,6 +96,13 @@ class SentencePiece(Tokenizer):
     def is_byte(self) -> np.ndarray:
         return np.array([self._processor.is_byte(each) for each in range(self.vocabulary)])
 
+    def byte_lengths(self) -> np.ndarray:
+        pieces = [self._processor.id_to_piece(each).replace("\u2581", " ") for each in range(self.vocabulary)]
+        lengths = np.array([len(piece.encode()) for piece in pieces], np.int64)
+        lengths[self.is_byte()] = 1
+        lengths[: len(SPECIAL)] = 0
+        return lengths
+
 
 @final
 @dataclass(frozen=True)
@@ -119,6 +131,12 @@ class WordPiece(Tokenizer):
 
     def is_byte(self) -> np.ndarray:
         return np.zeros(self.vocabulary, bool)
+
+    def byte_lengths(self) -> np.ndarray:
+        pieces = [self._tokenizer.id_to_token(each) or "" for each in range(self.vocabulary)]
+        lengths = np.array([len(piece.removeprefix(CONTINUATION)) for piece in pieces], np.int64)  # a letter is a byte
+        lengths[: len(SPECIAL)] = 0
+        return lengths
 
 
 def load(folder: str | Path) -> Tokenizer:

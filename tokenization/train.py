@@ -27,6 +27,7 @@ from tokenization import huggingface
 from tokenization.documents import documents_of
 from tokenization.fertility import fertility
 from tokenization.tokenizer import (
+    CONTINUATION,
     EXPORT_CONFIG,
     EXPORTED,
     FERTILITY,
@@ -208,14 +209,14 @@ def _wordpiece(sample: Sample, vocabulary: int) -> bytes:
     differ. Given as special tokens they have their numbers before it begins, and no byte is unknown.
     """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    letters = [*alphabet, *(huggingface.CONTINUATION + letter for letter in alphabet)]
+    letters = [*alphabet, *(CONTINUATION + letter for letter in alphabet)]
     if vocabulary < len(SPECIAL) + len(letters):
         raise InputError("the vocabulary is too small for WordPiece over bytes", where=str(vocabulary), hint="take 516 or more")
     made = huggingface.empty_wordpiece({})
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocabulary,
         special_tokens=[*SPECIAL, *letters],
-        continuing_subword_prefix=huggingface.CONTINUATION,
+        continuing_subword_prefix=CONTINUATION,
         show_progress=False,
     )
     made.train_from_iterator(sample.lines(), trainer)

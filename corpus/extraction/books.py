@@ -4,8 +4,10 @@ book = gutenberg_book(content); book.text, book.title, book.number
 package = read_package(opf); [chapter_text(read(href)) for href in package.spine]
 """
 
+import html
 import posixpath
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 from urllib.parse import unquote, urlsplit
@@ -36,6 +38,7 @@ _PRODUCED = re.compile(
 )
 _HEADER_CHARACTERS = 30_000
 MENTIONS = b"project gutenberg"
+PAGE_OF_BOOK = b"http://www.idpf.org/2007/ops"  # the namespace of EPUB's own attributes
 
 _CONTAINER = "urn:oasis:names:tc:opendocument:xmlns:container"
 _OPF = "http://www.idpf.org/2007/opf"
@@ -50,6 +53,17 @@ _FRAME_TYPE = re.compile(
     rb"""<(?:body|section)\b[^>]{0,300}?epub:type\s*=\s*["'][^"']{0,200}\b(?:titlepage|imprint|colophon|copyright-page|cover|halftitlepage|toc|landmarks|loi)\b"""
 )
 _NOTE_MARK = re.compile(rb"""<a\b[^>]{0,500}epub:type\s*=\s*["'][^"']{0,60}\b(?:noteref|backlink)\b[^>]{0,300}>.{0,200}?</a>""", re.DOTALL)
+
+
+# The names that Standard Ebooks gives to pages, in the order in which they stand; others stand where the chapters do.
+_PAGE_KINDS = (
+    "dedication", "epigraph", "foreword", "preface", "introduction", "dramatis", "prologue", "letter", "book", "part", "act", "chapter",
+    "interlude", "epilogue", "conclusion", "afterword", "appendix", "glossary", "endnotes",
+)  # fmt: skip
+_TITLE_PAGE = (
+    r"<h1\b[^>]{0,200}>(.{1,500}?)</h1>", r"z3998:author[^>]{0,200}>(.{1,500}?)</b>", r"<html\b[^>]{0,500}xml:lang=\"([\w-]{2,20})\""
+)  # fmt: skip
+_ADDRESS = re.compile(r"https://standardebooks\.org/ebooks/[\w-]{1,100}(?:/[\w-]{1,200}){1,3}")
 
 
 @final
@@ -142,12 +156,38 @@ def read_package(opf: bytes, path: str = "") -> Package:
     )
 
 
+def package_of_pages(title_page: bytes, imprint: bytes, names: Iterable[str]) -> Package:
+    """What stands in the pages of Standard Ebooks themselves, where the package file is not there: the order is that of their names."""
+    text = title_page.decode("utf-8", "replace")
+    title, author, language = (found.group(1) if (found := re.search(pattern, text)) else None for pattern in _TITLE_PAGE)
+    address = _ADDRESS.search(imprint.decode("utf-8", "replace"))
+    return Package(
+        spine=tuple(sorted((name for name in names if not _FRAME_NAME.search(name)), key=_place_of_page)),
+        title=_bare(title),
+        author=_bare(author),
+        language=_language(language),
+        identifier=address.group() if address else None,
+        license=license_of(imprint.decode("utf-8", "replace")),
+    )
+
+
+def _bare(markup: str | None) -> str | None:
+    return " ".join(html.unescape(re.sub(r"<[^<>]{1,300}>", "", markup)).split()) if markup else None
+
+
+def _place_of_page(name: str) -> tuple[int, list[int], str]:
+    """``chapter-2.xhtml`` before ``chapter-10.xhtml``, and behind the preface."""
+    kind = re.split(r"[-.]", name, maxsplit=1)[0]
+    place = _PAGE_KINDS.index(kind) if kind in _PAGE_KINDS else _PAGE_KINDS.index("chapter")
+    return place, [int(number[:9]) for number in re.findall(r"\d+", name)], name
+
+
 def chapter_text(page: bytes) -> str:
     """All text of a page but marks of notes; empty for pages that are no part of the text (title page, imprint, contents)."""
-    html, _ = to_utf8(page, None, True)
-    if _FRAME_TYPE.search(html[:20_000]):
+    content, _ = to_utf8(page, None, True)
+    if _FRAME_TYPE.search(content[:20_000]):
         return ""
-    return whole_text(scan(_NOTE_MARK.sub(b"", html))).strip()
+    return whole_text(scan(_NOTE_MARK.sub(b"", content))).strip()
 
 
 def _xml(content: bytes) -> etree._Element:

@@ -17,6 +17,8 @@ _HEADER_CHARACTERS = 4096
 _MAX_CHARACTERS = 200_000
 _WORD = re.compile(r"[a-z0-9]+")
 _NGRAM = 3
+_STATED = re.compile(r"^License-Expression:[ \t]*([^\r\n]{2,200})", re.MULTILINE | re.IGNORECASE)
+PACKAGE_FILES = ("METADATA", "PKG-INFO")  # of a wheel, of an sdist
 LICENSE_FILE = re.compile(
     r"(?:un)?licen[cs]es?(?:[.\-_][\w.-]{1,30})?|copying(?:[.\-_][\w.-]{1,30})?|mit-license(?:\.\w{1,4})?", re.IGNORECASE
 )
@@ -41,6 +43,16 @@ def identify(text: str, min_likeness: float = 0.9) -> str | None:
     grams = _grams(text[:_MAX_CHARACTERS])
     likeness, name = max((2 * len(grams & known) / (len(grams) + len(known)), name) for name, known in _known().items())
     return name if likeness >= min_likeness else None
+
+
+def license_of_file(name: str, content: bytes) -> str | None:
+    """What a file by its name tells of the licence: the text of one, or a package's metadata (PEP 639). None for all others."""
+    text = content.decode("utf-8", "replace")
+    if name in PACKAGE_FILES:
+        told = _STATED.search(text, 0, _HEADER_CHARACTERS)
+        expression = _EXPRESSION.fullmatch(told.group(1).strip()) if told else None
+        return expression.group() if expression else None
+    return identify(text) if text and LICENSE_FILE.fullmatch(name) else None
 
 
 def canonical(identifier: str) -> str:

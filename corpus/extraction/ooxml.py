@@ -6,6 +6,7 @@ read_docx(package).text
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from lxml import etree
 
@@ -34,11 +35,20 @@ def _blocks(element: etree._Element, package: Package) -> Iterator[str]:
         name = local_name(child)
         if name == "p":
             yield _paragraph(child)
+            yield from _boxed(child, package)
         elif name == "tbl":
             package.counted["office:tables"] += 1
             yield "\n".join(row for row in (_row(part, package) for part in child.iterfind("{*}tr")) if row)
         elif name in ("sdt", "sdtContent", "ins", "customXml", "smartTag", "moveTo"):
             yield from _blocks(child, package)
+
+
+def _boxed(paragraph: etree._Element, package: Package) -> Iterator[str]:
+    """Text boxes that hang on a paragraph come after it; Word writes each of them twice, the second time for readers of before 2010."""
+    for box in paragraph.iter("{*}txbxContent"):
+        above = {local_name(each) for each in takewhile(lambda each: each is not paragraph, box.iterancestors())}
+        if not above & {"Fallback", "txbxContent", "del", "moveFrom"}:
+            yield from _blocks(box, package)
 
 
 def _row(row: etree._Element, package: Package) -> str:

@@ -67,9 +67,14 @@ def curve(points: Sequence[Sequence[float]], threshold: float, *, label: str) ->
                 f"threshold {threshold:g}</text></g>")  # fmt: skip
 
 
-def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, label: str, unit: str) -> Markup:
-    """Lines over steps, one for each name, from points (step, value); the last values stand beside their ends."""
-    height, floor, left, right = 240, 218, _LEFT + 34, _WIDTH - 110
+def lines(
+    series: Mapping[str, Sequence[tuple[float, float]]], *, label: str, unit: str, tokens_per_step: int = 0, marks: Sequence[float] = ()
+) -> Markup:
+    """Lines over steps, one for each name, from points (step, value); the last values stand beside their ends.
+
+    ``tokens_per_step``: below the steps stand the tokens that they have seen. ``marks``: steps with a dashed line.
+    """
+    height, floor, left, right = 254 if tokens_per_step else 240, 218, _LEFT + 42, _WIDTH - 110
     points = [point for line in series.values() for point in line]
     last = max(1.0, max(step for step, _ in points))
     low, high = min(value for _, value in points), max(value for _, value in points)
@@ -79,11 +84,19 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, label: str, un
         return left + step / last * (right - left), floor - (value - low) / span * (floor - 16)
 
     ticks = "".join(
-        f'<text x="{place(share * last, low)[0]:.1f}" y="{height - 6}" text-anchor="middle">{_number(share * last)}</text>'
-        f'<text x="{left - 6}" y="{place(0, low + share * span)[1] + 4:.1f}" text-anchor="end">{low + share * span:.2f}</text>'
+        f'<text x="{place(share * last, low)[0]:.1f}" y="234" text-anchor="middle">{_number(share * last)}</text>'
+        f'<text x="{left - 6}" y="{place(0, low + share * span)[1] + 4:.1f}" text-anchor="end">{_graded(low + share * span, span)}</text>'
         for share in (0, 0.25, 0.5, 0.75, 1)
     )
-    drawn: list[str] = []
+    if tokens_per_step:
+        ticks += f'<text x="{right + 24}" y="234">steps</text><text x="{right + 24}" y="249">tokens</text>'
+        ticks += "".join(
+            f'<text x="{place(share * last, low)[0]:.1f}" y="249" text-anchor="middle">{_large(share * last * tokens_per_step)}</text>'
+            for share in (0, 0.25, 0.5, 0.75, 1)
+        )
+    drawn = [
+        f'<g class="threshold"><line x1="{x:.1f}" x2="{x:.1f}" y1="16" y2="{floor}"/></g>' for x in (place(mark, low)[0] for mark in marks)
+    ]
     taken: list[float] = []
     for number, (name, line) in enumerate(sorted(series.items(), key=lambda item: item[1][-1][1])):
         path = "M" + "L".join("{:.1f} {:.1f}".format(*place(*point)) for point in line)
@@ -93,7 +106,7 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, label: str, un
         taken.append(y)
         title = f"{name}: {line[-1][1]:.3f} {unit}"
         drawn.append(f'<path class="line l{number % 6}" d="{path}"><title>{escape(title)}</title></path>'
-                     f'<text class="name l{number % 6}" x="{x + 6:.1f}" y="{y + 4:.1f}">{escape(name)} {line[-1][1]:.2f}</text>')  # fmt: skip
+                     f'<text class="name l{number % 6}" x="{x + 6:.1f}" y="{y + 4:.1f}">{escape(name)} {_graded(line[-1][1], span)}</text>')  # fmt: skip
     return _svg(height, label, f'<path class="axis" d="M{left} 16V{floor}H{right}"/><g class="ticks">{ticks}</g>{"".join(drawn)}')
 
 
@@ -115,6 +128,26 @@ def _place(edges: Sequence[float], value: float) -> float:
     value = min(max(value, edges[0]), edges[-1])
     at = max(0, min(len(edges) - 2, sum(edge <= value for edge in edges) - 1))
     return at + (value - edges[at]) / (edges[at + 1] - edges[at])
+
+
+def _graded(value: float, span: float) -> str:
+    """A value of a plot that goes over ``span``: with as many digits as tell its ticks apart."""
+    if span >= 1000:
+        return _large(value)
+    if 0 < span < 0.02:
+        return f"{value:.2g}"
+    return f"{value:.2f}" if span < 100 else f"{value:.0f}"
+
+
+def _large(value: float) -> str:
+    """
+    >>> [_large(value) for value in (0, 950, 4096, 2_500_000, 1.2e12)]
+    ['0', '950', '4.1k', '2.5M', '1.2T']
+    """
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{letter}" if value >= 10 * size else f"{value / size:.2g}{letter}"
+    return f"{value:.0f}"
 
 
 def _number(value: float) -> str:

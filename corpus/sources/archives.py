@@ -78,17 +78,17 @@ def members(stream: IO[bytes], file: str, bounds: Bounds, log: ReadLog) -> Itera
         yield from TarReader(Seekable(stream), file, bounds, log).members(0, 2**62)
 
 
-def gunzip(content: bytes, limit: int) -> bytes | None:
-    """What a gzip file holds, as far as it can be read; None where that is more than ``limit`` bytes."""
+def gunzip(content: bytes, limit: int) -> tuple[bytes | None, bool]:
+    """(what a gzip file holds, as far as it can be read, or None where that is more than ``limit`` bytes; whether it is whole)."""
     reader, out = Gunzip(io.BytesIO(content)), bytearray()
     try:
         while block := reader.read(_PIECE):
             out += block
             if len(out) > limit:
-                return None
+                return None, True
     except OSError:
-        pass
-    return bytes(out)
+        return bytes(out), False
+    return bytes(out), True
 
 
 def safe_path(path: str) -> str | None:
@@ -119,12 +119,15 @@ class TarReader:
         at = start if exact else self._find(start)
         name, size_told = "", -1  # of the header before, which only names the next file
         total = count = 0
+        is_ended = is_told = False  # zeros stand where a tar ends
         while at < end or name:
             header = self.stream.read_at(at, BLOCK)
             if len(header) < BLOCK:
-                self._note(at, len(header))
+                if self.first is not None and not is_told and (self.stream.damaged or not is_ended):
+                    self.log.damages.append(Damage(self.file, at, len(header), "tar:cut_off"))
                 break
-            if not header.strip(b"\0"):
+            is_ended = not header.strip(b"\0")
+            if is_ended:
                 at += BLOCK
                 continue
             if not _is_header(header):
@@ -154,7 +157,8 @@ class TarReader:
                         break
                     file = self.stream.read_at(body, size) if size <= self.bounds.member_bytes else None
                     if file is not None and len(file) < size:
-                        self._note(body, len(file))
+                        self.log.damages.append(Damage(self.file, body, len(file), "tar:cut_off"))
+                        is_told = True
                     else:
                         yield Member(path, file, size, at)
                 elif kind != b"5":
@@ -162,10 +166,6 @@ class TarReader:
                 name, size_told = "", -1
             at = after
         self.next = at
-
-    def _note(self, at: int, size: int) -> None:
-        if size or self.stream.damaged:
-            self.log.damages.append(Damage(self.file, at, size, "tar:cut_off"))
 
     def _find(self, start: int) -> int:
         """The first header with a right checksum at a whole block from ``start`` on; else the end."""

@@ -10,7 +10,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -25,7 +25,7 @@ from corpus.sources.archives import Bounds, Member, Seekable, TarReader, gunzip,
 from corpus.sources.contents import ARTICLES, CODE, OPINIONS, shown_kind
 from corpus.sources.framing import GZIP_MAGIC
 from corpus.sources.rows import Fault, batches, row
-from corpus.sources.source import InputFile, ReadLog, Source, Split
+from corpus.sources.source import Damage, InputFile, ReadLog, Source, Split
 from corpus.sources.warc import parse_date
 from corpus.step import Reason
 from corpus.storage import locate
@@ -94,7 +94,8 @@ class ArxivSource(Source):
             if is_tar(head):
                 bounds = Bounds(member_bytes=self.max_packed_bytes, archive_bytes=2**62)
                 reader = TarReader(Seekable(stream), file.file, bounds, log)
-                for member in reader.members(split.start, split.end, exact=split.exact or split.start == 0):
+                end = split.end if split.end < file.size_bytes else 2**62  # the last one sees whether the file is whole
+                for member in reader.members(split.start, end, exact=split.exact or split.start == 0):
                     log.read_bytes += member.size
                     if member.path.lower().endswith((".gz", ".pdf", ".tgz", ".tex", ".ps", ".html")):
                         made = log.parse(file.file, member.offset, member.size, self._row, member, file, log)
@@ -156,11 +157,13 @@ class ArxivSource(Source):
             if within.records["archive:over_the_bounds"]:
                 return None, None, (TOO_LARGE, None, self.max_source_bytes)
             log.records.update(within.records)
-            log.damages.extend(within.damages)
+            log.damages += [replace(each, offset=member.offset) for each in within.damages]  # theirs are in what it unpacks to
         else:
-            single = gunzip(content, self.max_file_bytes)
+            single, is_whole = gunzip(content, self.max_file_bytes)
             if single is None:
                 return None, None, (TOO_LARGE, None, self.max_file_bytes)
+            if not is_whole:  # what stands before the damage is read
+                log.damages.append(Damage(file.file, member.offset, member.size, "gzip:damaged"))
             files = {"paper.tex": single}
         return self._paper(files, log)
 

@@ -1,4 +1,5 @@
-"""Books: Project Gutenberg's plain texts, EPUBs, and the source trees of Standard Ebooks (`content.opf` beside `text/*.xhtml`).
+"""Books: Project Gutenberg's plain texts, EPUBs, and the source trees of Standard Ebooks (`content.opf` beside `text/*.xhtml`,
+or the pages alone).
 
 A book is one row, its chapters one after another with their headings. The title page, imprint and table of contents go.
 
@@ -12,7 +13,18 @@ from typing import Any, final
 
 import pyarrow as pa
 
-from corpus.extraction.books import MENTIONS, Package, UnsafeXml, chapter_text, gutenberg_book, package_path, read_package
+from corpus.errors import InputError
+from corpus.extraction.books import (
+    MENTIONS,
+    PAGE_OF_BOOK,
+    Package,
+    UnsafeXml,
+    chapter_text,
+    gutenberg_book,
+    package_of_pages,
+    package_path,
+    read_package,
+)
 from corpus.sources.archives import Bounds, is_zip, members, safe_path
 from corpus.sources.rows import Fault, batches, row
 from corpus.sources.source import InputFile, ReadLog, Source, Split
@@ -27,6 +39,8 @@ ENCRYPTED = Reason("books:encrypted", "the book's pages are encrypted")
 NO_MARKERS = Reason("books:no_markers", "a text of Project Gutenberg without the marks between which the book stands")
 
 _EPUB = b"application/epub+zip"
+_TITLE_PAGE = "titlepage.xhtml"
+_PAGE_ENDINGS = (".xhtml", ".html", ".htm")
 
 
 @final
@@ -44,10 +58,15 @@ class BooksSource(Source):
     reasons = (NO_TEXT, TOO_LARGE, BAD_PACKAGE, ENCRYPTED, NO_MARKERS)
 
     def accepts(self, file: InputFile, head: bytes) -> bool:
+        """Raises InputError for a page of a book, which is not read by itself."""
         if is_zip(head):
             return _EPUB in head[:200] or file.file.lower().endswith(".epub")
         if file.file.lower().endswith(".opf"):
             return b"<package" in head
+        if f"/{file.file}".endswith(f"/{_TITLE_PAGE}"):  # pages without their package file: this one stands for all
+            return b'epub:type="titlepage"' in head and not (Place(_folder(_folder(file.uri))) / "content.opf").exists()
+        if file.file.lower().endswith(_PAGE_ENDINGS) and PAGE_OF_BOOK in head:
+            raise InputError("a page of a book", hint="it is read with the others, where their package file or title page lies")
         return file.file.lower().endswith(".txt") and MENTIONS in head.lower()
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
@@ -56,7 +75,8 @@ class BooksSource(Source):
     def read(self, split: Split, log: ReadLog) -> Iterator[pa.RecordBatch]:
         log.read_bytes += split.file.size_bytes
         name = split.file.file.lower()
-        read = self._tree if name.endswith(".opf") else self._text if name.endswith(".txt") else self._epub
+        kinds = {".opf": self._tree, ".txt": self._text, "/titlepage.xhtml": self._pages}
+        read = next((read for ending, read in kinds.items() if f"/{name}".endswith(ending)), self._epub)
         made = log.parse(split.file.file, 0, split.file.size_bytes, read, split.file, log)
         yield from batches([made] if made else [], "books", self.batch_bytes)
 
@@ -116,13 +136,24 @@ class BooksSource(Source):
 
     def _tree(self, file: InputFile, log: ReadLog) -> dict[str, Any]:
         """The pages lie beside the package file; none is looked for above its folder."""
-        folder = Place(file.uri.rpartition("/")[0])
         if file.size_bytes > self.max_document_bytes:
             return self._rejected(file, (TOO_LARGE, file.size_bytes, self.max_document_bytes))
         try:
             package = read_package(file.place.read_bytes())
         except UnsafeXml:
             return self._rejected(file, (BAD_PACKAGE, None, None))
+        return self._book(package, self._beside(file), file, log)
+
+    def _pages(self, file: InputFile, log: ReadLog) -> dict[str, Any]:
+        """The pages that lie beside a title page of Standard Ebooks, in the order of their names."""
+        folder, beside = Place(_folder(file.uri)), self._beside(file)
+        names = [name for info in folder.files() if "/" not in (name := info.path.removeprefix(f"{folder.path}/"))]
+        imprint = b"".join(beside(f"{name}.xhtml") or b"" for name in ("imprint", "colophon"))
+        pages = [name for name in names if name.endswith(".xhtml")]
+        return self._book(package_of_pages(beside(_TITLE_PAGE) or b"", imprint, pages), beside, file, log)
+
+    def _beside(self, file: InputFile) -> Callable[[str], bytes | None]:
+        folder = Place(_folder(file.uri))
 
         def page(path: str) -> bytes | None:
             place = folder / path
@@ -131,7 +162,7 @@ class BooksSource(Source):
             except OSError:
                 return None
 
-        return self._book(package, page, file, log)
+        return page
 
     def _book(self, package: Package, page: Callable[[str], bytes | None], file: InputFile, log: ReadLog) -> dict[str, Any]:
         """Notes stand last, wherever the spine has them."""
@@ -170,3 +201,7 @@ class BooksSource(Source):
 
     def _rejected(self, file: InputFile, fault: Fault) -> dict[str, Any]:
         return row(self, file, key=(file.sha256 or file.file,), offset=0, fault=fault)
+
+
+def _folder(uri: str) -> str:
+    return uri.rpartition("/")[0]

@@ -8,6 +8,7 @@ it is. Where it dies within one, the record is left out and counted (``read:cras
     for batch in read_carefully(WarcSource(), split, log): ...
 """
 
+import json
 import os
 import pickle
 import resource
@@ -16,8 +17,9 @@ import struct
 import subprocess
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import IO, Any, final
 
 import pyarrow as pa
@@ -113,9 +115,9 @@ class _Child:
             elif kind == _BATCH:
                 yield from pa.ipc.open_stream(body)
             elif kind == _LOG:
-                self.log = pickle.loads(body)
+                self.log = _log(body)
             elif kind == _ERROR:
-                raise pickle.loads(body)
+                raise _error(body)
             else:
                 print(body.decode(), file=sys.stderr)  # for the executor's log
                 self.what = FAILED
@@ -153,12 +155,12 @@ def serve() -> None:
             if left is not None and left <= 0:
                 break
     except (GristmillError, OSError) as error:
-        send(_ERROR, pickle.dumps(error))
+        send(_ERROR, _told(error))
     except Exception:
         send(_FAILED, traceback.format_exc().encode())
     else:
-        log.watch = None
-        send(_LOG, pickle.dumps(log))
+        told = {"records": dict(log.records), "read_bytes": log.read_bytes, "damages": list(map(asdict, log.damages))}
+        send(_LOG, json.dumps({**told, "first": log.first, "next": log.next}).encode())
     out.close()
     os._exit(0)  # what a crash has damaged is not taken down in order
 
@@ -180,6 +182,29 @@ def _watch(skip: frozenset[int], tell: Callable[[int], None]) -> Callable[..., A
             tell(_BETWEEN)
 
     return parse
+
+
+def _log(body: bytes) -> ReadLog:
+    """What a child says is JSON: it has read what strangers wrote, and a pickle of its could run code here."""
+    told = json.loads(body)
+    return ReadLog(**{**told, "records": Counter(told["records"]), "damages": [Damage(**each) for each in told["damages"]]})
+
+
+def _told(error: GristmillError | OSError) -> bytes:
+    told: dict[str, str | int | None]
+    if isinstance(error, GristmillError):
+        told = {"kind": type(error).__name__, "what": error.what, "where": error.where, "hint": error.hint}
+    else:
+        told = {"number": error.errno, "text": error.strerror or str(error), "file": str(error.filename or "")}
+    return json.dumps(told).encode()
+
+
+def _error(body: bytes) -> Exception:
+    told = json.loads(body)
+    if "number" in told:  # Python makes FileNotFoundError of its number
+        return OSError(told["text"]) if told["number"] is None else OSError(told["number"], told["text"], told["file"] or None)
+    known = {each.__name__: each for each in GristmillError.__subclasses__()}
+    return known.get(told["kind"], GristmillError)(told["what"], where=told["where"], hint=told["hint"])
 
 
 def _messages(stream: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:

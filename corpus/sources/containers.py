@@ -26,6 +26,7 @@ ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 LINES = (".jsonl", ".ndjson")
 ZIP_FAULTS = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, struct.error,
               ValueError, KeyError, IndexError, OverflowError, AttributeError, TypeError)  # fmt: skip
+_ONE_DOCUMENT = ("[Content_Types].xml", "mimetype")
 _BLOCK = 64 * 1024
 _MAX_EXPANSION = 200  # XML shrinks to a tenth; deflate cannot pass 1 : 1032
 _FREE_BYTES = 64 * 2**20  # below this a member may be as empty as it likes
@@ -162,11 +163,17 @@ def _take(reader: Any, size: int | None, limit: int) -> tuple[bytes, int]:
 def _tarred(reader: Any, wanted: Wanted, log: ReadLog) -> Iterator[Entry]:
     """ustar, GNU and pax, in one pass: tarfile needs to seek, or holds an extended header of any size."""
     at = 0
-    long_name = ""
+    long_name, is_ended = "", False
     while True:
         header, length = _take(reader, 512, 512)
-        if not length or not header.strip(b"\0"):
+        if not length:
+            if not is_ended:  # cut off between two members
+                raise _BadTar(at)
             return
+        if not header.strip(b"\0"):  # the end of a tar; where two were put together, another begins behind it
+            at, is_ended = at + 512, True
+            continue
+        is_ended = False
         size = _number(header[124:136]) if length == 512 and _checksum_holds(header) else -1
         if size < 0:
             raise _BadTar(at)
@@ -215,6 +222,10 @@ def _zipped(stream: IO[bytes], file: InputFile, wanted: Wanted, log: ReadLog) ->
         infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
     except ZIP_FAULTS:
         log.damages.append(Damage(file.file, 0, file.size_bytes, "archive:corrupt"))
+        return
+    if any(info.filename in _ONE_DOCUMENT for info in infos):  # an office file whose name says no more than what it is packed with
+        stream.seek(0)
+        yield _whole(stream, file.file, wanted)
         return
     for info in infos:
         if info.is_dir() or not _is_wanted(info.filename, wanted, log):

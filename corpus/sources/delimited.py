@@ -9,6 +9,7 @@ never closed would swallow the rest of the file; it costs the line that it stand
 import codecs
 import csv
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,18 +17,18 @@ from typing import Any, final
 
 import pyarrow as pa
 
-from corpus.errors import InputError
 from corpus.extraction.charset import codec_of
 from corpus.sources.framing import GZIP_MAGIC
 from corpus.sources.gunzip import Gunzip
 from corpus.sources.source import Damage, InputFile, ReadLog, Split
-from corpus.sources.tables import NO_TEXT, TOO_LARGE, Buffered, TableSource, table_batch, table_row
+from corpus.sources.tables import NO_TEXT, TOO_LARGE, Buffered, TableSource, need_column, table_batch, table_row
 
 _ENDINGS = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz")
 _DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE = 64 * 1024
 _ROWS = 1024
 _MAX_LINES = 10_000  # of one record: beyond it a quote was left open
+_SEPARATOR = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)  # Excel's first line
 BAD_QUOTE, BAD_WIDTH, CORRUPT = "csv:open_quote", "csv:wrong_number_of_fields", "compression:corrupt"
 
 
@@ -54,7 +55,11 @@ class CsvSource(TableSource):
                 raise ValueError(f"encoding: nobody knows {self.encoding!r}") from None
 
     def accepts(self, file: InputFile, head: bytes) -> bool:
-        return file.file.lower().endswith(_ENDINGS) and bool(head.strip()) and not head.startswith((b"PK\x03\x04", b"%PDF-", b"PAR1"))
+        """Raises InputError where there is no text column."""
+        if not file.file.lower().endswith(_ENDINGS) or not head.strip() or head.startswith((b"PK\x03\x04", b"%PDF-", b"PAR1")):
+            return False
+        next(self._records(Split(file, 0, file.size_bytes), ReadLog()), None)
+        return True
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
         return [(0, max(1, file.size_bytes))]
@@ -84,12 +89,12 @@ class CsvSource(TableSource):
                 yield offset, None, length
                 continue
             if not header:
+                if told := _SEPARATOR.fullmatch(text.rstrip("\r")):
+                    delimiter = delimiter or told.group(1)
+                    continue
                 delimiter = delimiter or max(_DELIMITERS, key=text.count)
                 header = [name.strip() for name in _parsed(text, delimiter)]
-                if self.text_field not in header:
-                    there = ", ".join(header[:20])
-                    hint = f"it has {there}; set csv.text_field to the one with the text"
-                    raise InputError(f"no column {self.text_field!r}", where=split.file.uri, hint=hint)
+                need_column(self, split.file, header)
                 continue
             if not text.strip():
                 continue
@@ -112,6 +117,9 @@ class CsvSource(TableSource):
             reader: Any = Gunzip(stream) if is_gzip else stream
             if encoding.replace("_", "-").lower().startswith(("utf-16", "utf-32")):
                 reader, encoding = _AsUtf8(reader, encoding), "utf-8"
+                sample = sample.replace(b"\0", b"")
+            if re.match(rb"[^\r\n]*\r[^\n]", sample):
+                reader = _CrAsLf(reader)
             lines = Buffered(reader, _SAMPLE)
             at = 0
             while True:
@@ -184,6 +192,17 @@ def _inflated(sample: bytes) -> bytes:
         return zlib.decompressobj(31).decompress(sample, _SAMPLE)
     except zlib.error:
         return b""
+
+
+@final
+class _CrAsLf:
+    """Lines that end with CR alone, as on a Mac of the last century and in some exports of Excel's."""
+
+    def __init__(self, stream: Any):
+        self.stream = stream
+
+    def read(self, size: int) -> bytes:
+        return bytes(self.stream.read(size)).replace(b"\r", b"\n")
 
 
 @final

@@ -7,6 +7,7 @@ above it in the repository. What is no code (pictures, data, binaries) is counte
 """
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,8 +17,9 @@ import pyarrow as pa
 from pyarrow import fs
 
 from corpus.errors import InputError
+from corpus.extraction.books import PAGE_OF_BOOK
 from corpus.extraction.code import may_be_code, source_text
-from corpus.extraction.licenses import LICENSE_FILE, canonical, header, identify
+from corpus.extraction.licenses import LICENSE_FILE, PACKAGE_FILES, canonical, header, license_of_file
 from corpus.sources.archives import Bounds, Member, inflated, is_tar, is_zip, members, safe_path
 from corpus.sources.contents import CODE, shown_kind
 from corpus.sources.framing import GZIP_MAGIC
@@ -34,6 +36,7 @@ NO_TEXT = Reason("code:no_text", "the file is empty")
 _ARCHIVES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz")
 _NOT_CODE_IN_ZIP = (b"mimetypeapplication/", b"[Content_Types].xml", b"META-INF/MANIFEST.MF")  # books and office files; Java's classes
 _LICENSE_BYTES = 256 * 1024
+_DIST_INFO = re.compile(r"(?:^|/)[^/]+\.dist-info(?:/licenses(?:/.*)?)?$")  # what a wheel says of the package that lies beside
 
 
 @final
@@ -57,7 +60,7 @@ class GithubSource(Source):
             if is_zip(head):
                 return not any(mark in head for mark in _NOT_CODE_IN_ZIP) and shown_kind(head) in (CODE, "")
             return (is_tar(head) or (head.startswith(GZIP_MAGIC) and is_tar(inflated(head, 512)))) and shown_kind(head) in (CODE, "")
-        return may_be_code(file.file) and ("." in name.rpartition("/")[2] or head.startswith(b"#!"))
+        return PAGE_OF_BOOK not in head and may_be_code(file.file) and ("." in name.rpartition("/")[2] or head.startswith(b"#!"))
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
         return [(0, max(1, file.size_bytes))]
@@ -70,15 +73,19 @@ class GithubSource(Source):
     def _archive(self, file: InputFile, log: ReadLog) -> Iterator[dict[str, Any]]:
         """Read twice: for the licences, which may stand behind the files they hold for; then for the files."""
         bounds = Bounds(member_bytes=max(self.max_file_bytes, _LICENSE_BYTES), archive_bytes=self.max_archive_bytes)
-        licenses: dict[str, str | None] = {}
+        texts: dict[str, str] = {}
+        stated: dict[str, str] = {}
         roots: set[str] = set()
         with file.place.open() as stream:
             for member in members(stream, file.file, bounds, ReadLog()):
                 path = safe_path(member.path)
                 if path:
                     roots.add(path.partition("/")[0] if "/" in path else "")
-                    if member.content and LICENSE_FILE.fullmatch(posixpath.basename(path)):
-                        licenses.setdefault(posixpath.dirname(path), identify(member.content[:_LICENSE_BYTES].decode("utf-8", "replace")))
+                    found = license_of_file(posixpath.basename(path), (member.content or b"")[:_LICENSE_BYTES])
+                    if found:
+                        by_file = stated if posixpath.basename(path) in PACKAGE_FILES else texts
+                        by_file.setdefault(_DIST_INFO.sub("", posixpath.dirname(path)), found)
+        licenses = {**texts, **stated}  # the author's word on a package goes before the likeness of a text
         root = next(iter(roots)) if len(roots) == 1 else ""
         repository = root or _without_ending(file.file.rpartition("/")[2])
         with file.place.open() as stream:
@@ -146,7 +153,7 @@ class CodeParquetSource(Source):
 
     def _rows(self, split: Split, log: ReadLog) -> Iterator[dict[str, Any]]:
         wanted = (self.content_field, self.path_field, self.repository_field, self.license_field)
-        for number, fields in parquet_rows(split, wanted, log, rows=64):
+        for number, fields in parquet_rows(split, wanted, log, 64, self.batch_bytes):
             if self.content_field not in fields:
                 raise InputError(f"no column {self.content_field!r}", where=split.file.uri, hint="set code_parquet.content_field")
             content = fields[self.content_field]
@@ -218,18 +225,22 @@ def _above(path: str) -> Iterator[str]:
         yield path
 
 
-def _nearest(path: str, licenses: Mapping[str, str | None]) -> str | None:
+def _nearest(path: str, licenses: Mapping[str, str]) -> str | None:
     return next((found for folder in _above(path) if (found := licenses.get(folder))), None)
 
 
 @lru_cache(maxsize=4096)
 def _license_in(folder: str) -> str | None:
     """The licence that a file of a checked-out folder tells of; None where there is none, or none that is known."""
-    from_names = sorted(name for name in _file_names(folder) if LICENSE_FILE.fullmatch(name))
-    for name in from_names:
+    names, folders = _entries(folder)
+    packages = [name for name in folders if name.endswith(".dist-info")]
+    names += [f"{packages[0]}/METADATA"] if len(packages) == 1 else []  # a wheel, unpacked; beside others it speaks for one of them
+    for name in sorted(names, key=lambda name: (posixpath.basename(name) not in PACKAGE_FILES, name)):
+        if not LICENSE_FILE.fullmatch(name) and posixpath.basename(name) not in PACKAGE_FILES:
+            continue
         try:
             with (Place(folder) / name).open() as stream:
-                found = identify(stream.read(_LICENSE_BYTES).decode("utf-8", "replace"))
+                found = license_of_file(posixpath.basename(name), stream.read(_LICENSE_BYTES))
         except OSError:
             continue
         if found:
@@ -237,13 +248,16 @@ def _license_in(folder: str) -> str | None:
     return None
 
 
-def _file_names(folder: str) -> list[str]:
+def _entries(folder: str) -> tuple[list[str], list[str]]:
+    """(names of the files, names of the folders) in a folder."""
     place = Place(folder)
     try:
         found = place.filesystem.get_file_info(fs.FileSelector(place.path, allow_not_found=True))
-    except OSError:
-        return []
-    return [info.base_name for info in found if info.type == fs.FileType.File]
+    except (OSError, UnicodeError):  # a folder's name that is no UTF-8
+        return [], []
+    kinds = (fs.FileType.File, fs.FileType.Directory)
+    files, folders = ([info.base_name for info in found if info.type == kind] for kind in kinds)
+    return files, folders
 
 
 def _without_ending(name: str) -> str:

@@ -12,6 +12,8 @@ from fastwarc.stream_io import BrotliReader, ZstdReader
 from corpus.sources.compression import panics_told
 
 _READERS: dict[str, Any] = {"br": BrotliReader, "zstd": ZstdReader}
+_TRANSFER = ("gzip", "x-gzip", "deflate")  # RFC 9112, 7.2
+_GZIP_MAGIC = b"\x1f\x8b\x08"
 
 
 class BadChunks(Exception):
@@ -28,8 +30,11 @@ class TooLarge(Exception):
 
 def decode_body(body: bytes, transfer_encoding: str | None, content_encoding: str | None, limit: int) -> bytes:
     """Raises BadChunks, BadEncoding, TooLarge."""
-    if transfer_encoding and "chunked" in transfer_encoding.lower():
-        body = join_chunks(body)
+    for coding in reversed((transfer_encoding or "").lower().split(",")):
+        if "chunked" in coding:
+            body = join_chunks(body)
+        elif coding.strip() in _TRANSFER:  # others name what the crawler has undone already
+            body = _decompress(body, coding.strip(), limit)
     for encoding in reversed((content_encoding or "").lower().split(",")):
         body = _decompress(body, encoding.strip(), limit)
     return body
@@ -86,20 +91,26 @@ def _decompress(body: bytes, encoding: str, limit: int) -> bytes:
 
 
 def _inflate(body: bytes, limit: int) -> bytes:
-    """gzip, zlib or bare deflate, told apart by content: servers call all three either name. Not compressed at all: as it is."""
+    """gzip, zlib or bare deflate, told apart by content: servers call all three either name. Not compressed at all: as it is. A gzip body
+    may be of several members (RFC 1952, 2.2): what caches and log shippers put together."""
     if not body:
         return body
     for window in (47, -15):  # 32 + 15: gzip or zlib by its header; -15: no header
-        inflater = zlib.decompressobj(window)
+        decoded, left = bytearray(), body
         try:
-            decoded = inflater.decompress(body, limit + 1)
+            while left:
+                inflater = zlib.decompressobj(window)
+                decoded += inflater.decompress(left, limit + 1 - len(decoded))
+                if len(decoded) > limit:
+                    raise TooLarge
+                if not inflater.eof:
+                    raise BadEncoding("breaks off")
+                left = inflater.unused_data if inflater.unused_data.startswith(_GZIP_MAGIC) else b""
         except zlib.error:
+            if decoded:
+                raise BadEncoding("a later member is damaged") from None
             continue
-        if len(decoded) > limit:
-            raise TooLarge
-        if not inflater.eof:
-            raise BadEncoding("breaks off")
-        return decoded
+        return bytes(decoded)
     if body.lstrip()[:1] == b"<":  # the crawler has decompressed it and kept the header
         return body
     raise BadEncoding("gzip")

@@ -5,6 +5,7 @@ A file is one document, or a .tar.gz, .zip or .jsonl of them (PubMed Central's b
     JournalsSource().read(Split(file, 0, file.size_bytes), log)
 """
 
+import codecs
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class JournalsSource(Source):
     def accepts(self, file: InputFile, head: bytes) -> bool:
         name = file.file.lower()
         content = inflated(head)
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            content = content.decode("utf-16", "ignore").encode()
         if is_tar(content) or content.startswith(ZIP_MAGIC):
             return (is_tar(content) or name.endswith(".zip")) and shown_kind(head) in (ARTICLES, "")
         is_xml = content.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and not name.endswith(

@@ -10,6 +10,7 @@ nor the folder they lie in can change a byte of the corpus.
 import fnmatch
 import glob
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
@@ -18,7 +19,7 @@ from pyarrow import fs
 
 from corpus.errors import InputError
 from corpus.sources.source import InputFile, Source
-from corpus.storage import Place, locate
+from corpus.storage import OddName, Place, is_utf8, locate
 
 HEAD_BYTES = 4096  # enough to inflate the first line of a WARC, and to see a Parquet magic
 _READ_BYTES = 4 * 2**20
@@ -40,21 +41,34 @@ def find(inputs: Sequence[str]) -> list[InputFile]:
     place_number = 0
     for given in inputs:
         for place in _expand(given):
-            info = place.info()
-            if info.type == fs.FileType.NotFound:
-                raise InputError("no such file or folder", where=given)
-            if info.type == fs.FileType.File:
-                files.append(InputFile(place_number, place.uri.rpartition("/")[2], place.uri, info.size))
-            else:
-                below = place.files()
-                prefix = place.path.rstrip("/") + "/"
-                for entry in below:
-                    name = entry.path.removeprefix(prefix)
-                    files.append(InputFile(place_number, name, (place / name).uri, entry.size))
+            files += [InputFile(place_number, _shown(name), uri, size) for name, uri, size in _files_of(place, given)]
             place_number += 1
     if not files:
         raise InputError("there is no file in it", where=", ".join(inputs), hint="give a folder that holds .warc.gz files, or the files")
     return files
+
+
+def _files_of(place: Place, given: str) -> list[tuple[str, str, int]]:
+    """(name, uri, size) of a file, or of all files in a folder."""
+    if not is_utf8(place.uri):
+        if os.path.isfile(place.path):
+            return [(place.uri.rpartition("/")[2], place.uri, os.path.getsize(place.path))]
+        return [(name, (place / name).uri, size) for name, size in place.odd_files()]
+    info = place.info()
+    if info.type == fs.FileType.NotFound:
+        raise InputError("no such file or folder", where=given)
+    if info.type == fs.FileType.File:
+        return [(place.uri.rpartition("/")[2], place.uri, info.size)]
+    prefix = place.path.rstrip("/") + "/"
+    try:
+        return [(name, (place / name).uri, entry.size) for entry in place.files() for name in [entry.path.removeprefix(prefix)]]
+    except OddName:
+        return [(name, (place / name).uri, size) for name, size in place.odd_files()]
+
+
+def _shown(name: str) -> str:
+    """As UTF-8, for ledger and manifest: bytes that are none become ``\\xff``."""
+    return name if is_utf8(name) else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def examine(file: InputFile, sources: Sequence[Source]) -> Examined:
@@ -69,10 +83,14 @@ def examine(file: InputFile, sources: Sequence[Source]) -> Examined:
     except OSError as error:
         return Examined(file, -1, f"cannot be opened: {error.strerror or type(error).__name__}")
     digested = replace(file, sha256=digest.hexdigest())
+    why = "no source of the recipe reads it" if head else "empty"
     for number, source in enumerate(sources):
-        if source.accepts(digested, head):
-            return Examined(digested, number)
-    return Examined(digested, -1, "empty" if not head else "no source of the recipe reads it")
+        try:
+            if source.accepts(digested, head):
+                return Examined(digested, number)
+        except InputError as error:  # it would be this source's, but for a table's missing column
+            why = f"{error.what}: {error.hint}"
+    return Examined(digested, -1, why)
 
 
 def number_inputs(examined: Sequence[Examined]) -> list[Examined]:
@@ -89,7 +107,7 @@ def number_inputs(examined: Sequence[Examined]) -> list[Examined]:
 def _expand(given: str) -> list[Place]:
     """A glob becomes the places it matches, each an input of its own; anything else is one place."""
     place = locate(given)
-    if not glob.has_magic(given) or place.exists():
+    if not glob.has_magic(given) or (os.path.lexists(place.path) if place.is_local else place.exists()):
         return [place]
     if place.is_local:
         matches = sorted(glob.glob(place.path, recursive=True))

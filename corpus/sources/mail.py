@@ -23,7 +23,9 @@ from corpus.sources.tables import Buffered
 _HEADER = re.compile(
     rb"^(?:from|to|subject|date|received|return-path|delivered-to|message-id|mime-version|x-[a-z-]+):", re.IGNORECASE | re.MULTILINE
 )
-_FROM = re.compile(rb"^From \S.*\d\d:\d\d")  # address and date: "From " at the head of a sentence has no time behind it
+_FROM = re.compile(rb"^From \S.*\d\d:\d\d")  # address and date: "From " at the head of a sentence has no time behind it, as a rule:
+_DATED = re.compile(rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? .*\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b")  # then by its day,
+_FIELD = re.compile(rb"[!-9;-~]{1,100}:|>From ")  # or by the header that follows
 _MAILDIR = re.compile(r"(?:^|/)(?:cur|new)/[^/]+$")
 _BLOCK = 64 * 1024
 
@@ -93,9 +95,10 @@ def _messages(stream: IO[bytes], split: Split, limit: int) -> Iterator[tuple[int
     offset: int | None = None
     held: list[bytes] = []
     size = 0
+    following = lines.line(limit)
     while True:
-        line, length = lines.line(limit)
-        if not length or (was_empty and _FROM.match(line)):
+        (line, length), following = following, lines.line(limit)
+        if not length or (was_empty and _begins(line, following[0])):
             if offset is not None:
                 yield offset, b"\n".join(held), size
             held, size, offset = [], 0, None
@@ -112,6 +115,10 @@ def _messages(stream: IO[bytes], split: Split, limit: int) -> Iterator[tuple[int
             return
         was_empty = not line.strip() and length <= 2
         at += length
+
+
+def _begins(line: bytes, following: bytes) -> bool:
+    return bool(_FROM.match(line)) and bool(_DATED.search(line) or _FIELD.match(following))
 
 
 def _line_start(stream: IO[bytes], start: int) -> tuple[int, bool]:

@@ -94,7 +94,8 @@ class Source(ABC):
 
     @abstractmethod
     def accepts(self, file: InputFile, head: bytes) -> bool:
-        """Is this file ours to read? ``head`` is its first 4096 bytes or fewer. Decided by content first, name second."""
+        """Is this file ours to read? ``head`` is its first 4096 bytes or fewer. Decided by content first, name second. Raises InputError,
+        which says why, for what is ours and lacks what the recipe names: it is listed as unread."""
 
     @abstractmethod
     def splits(self, file: InputFile) -> list[tuple[int, int]]:

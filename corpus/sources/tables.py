@@ -9,7 +9,7 @@ row groups; compressed lines are one split.
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO, Any, final
@@ -34,6 +34,7 @@ _PARQUET_MAGIC = b"PAR1"
 _BLOCK = 64 * 1024
 _ZSTD_BLOCK = 4096  # Arrow keeps nothing of a read in which it meets damage: what that costs of the lines before it
 _ROWS = 1024
+_NO_VALUE = (ValueError, OverflowError, KeyError, pa.ArrowException)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,12 +156,19 @@ class ParquetSource(TableSource):
     """Parquet files with a text column. Only the columns that are used are read; a split is a range of row groups."""
 
     name: str = "parquet"
+    max_document_bytes: int = 16 * 2**20
+    batch_bytes: int = 16 * 2**20
     row_groups_a_split: int = 8
 
-    reasons = (NO_TEXT,)
+    reasons = (NO_TEXT, TOO_LARGE)
 
     def accepts(self, file: InputFile, head: bytes) -> bool:
-        return head.startswith(_PARQUET_MAGIC)
+        """Raises InputError where there is no text column."""
+        if not head.startswith(_PARQUET_MAGIC):
+            return False
+        if (parquet := open_parquet(file)) is not None:
+            need_column(self, file, parquet.schema_arrow.names)
+        return True
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
         return parquet_splits(file, self.row_groups_a_split)
@@ -169,19 +177,29 @@ class ParquetSource(TableSource):
         """``start`` and ``end`` of the split are numbers of row groups; ``offset`` of a document is the number of its row."""
         told = (self.text_field, self.key_field, self.url_field, self.title_field, self.date_field, self.language_field, self.license_field)
         wanted = tuple(dict.fromkeys((*told, "labels", *self.label_fields.values())))
-        parquet = open_parquet(split.file)
-        if parquet is not None and self.text_field not in parquet.schema_arrow.names:
-            there = ", ".join(parquet.schema_arrow.names[:20])
-            hint = f"it has {there}; set parquet.text_field to the one with the text"
-            raise InputError(f"no column {self.text_field!r}", where=split.file.uri, hint=hint)
+        if (parquet := open_parquet(split.file)) is not None:
+            need_column(self, split.file, parquet.schema_arrow.names)
         rows: list[dict[str, Any]] = []
-        for number, fields in parquet_rows(split, wanted, log):
-            rows.append(table_row(self, split.file, number, fields, None))
-            if len(rows) == _ROWS:
+        held = 0
+        for number, fields in parquet_rows(split, wanted, log, _ROWS, self.batch_bytes):
+            text = fields.get(self.text_field)
+            size = len(text) if isinstance(text, str) else 0
+            fault = (TOO_LARGE, size, self.max_document_bytes) if size > self.max_document_bytes else None
+            rows.append(table_row(self, split.file, number, {**fields, self.text_field: None} if fault else fields, fault))
+            held += 0 if fault else size
+            if held >= self.batch_bytes or len(rows) == _ROWS:
                 yield table_batch(rows)
-                rows = []
+                rows, held = [], 0
         if rows:
             yield table_batch(rows)
+
+
+def need_column(source: TableSource, file: InputFile, names: Sequence[str]) -> None:
+    """Raises InputError where the table has no text column: in a folder of many tables it is one that is not meant."""
+    if source.text_field not in names:
+        there = ", ".join(names[:20])
+        hint = f"it has {there}; set {source.name}.text_field to the one with the text"
+        raise InputError(f"no column {source.text_field!r}", where=file.uri, hint=hint)
 
 
 def open_parquet(file: InputFile) -> pq.ParquetFile | None:
@@ -199,8 +217,9 @@ def parquet_splits(file: InputFile, row_groups: int) -> list[tuple[int, int]]:
     return [(at, min(at + row_groups, groups)) for at in range(0, max(1, groups), row_groups)]
 
 
-def parquet_rows(split: Split, wanted: tuple[str, ...], log: ReadLog, rows: int = _ROWS) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(number of the row in the file, its fields) of the split's row groups; ``rows`` are decoded at once. Damage costs a row group."""
+def parquet_rows(split: Split, wanted: tuple[str, ...], log: ReadLog, rows: int, batch_bytes: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number of the row in the file, its fields) of the split's row groups; ``rows`` are decoded at once, or fewer where so many come to
+    more than ``batch_bytes``. Damage costs a row group."""
     parquet = open_parquet(split.file)
     if parquet is None:
         log.damages.append(Damage(split.file.file, 0, split.file.size_bytes, "parquet:no_footer"))
@@ -211,12 +230,30 @@ def parquet_rows(split: Split, wanted: tuple[str, ...], log: ReadLog, rows: int 
         told = parquet.metadata.row_group(group)
         first, lost = sum(sizes[:group]), sum(told.column(at).total_compressed_size for at in range(told.num_columns))
         log.read_bytes += told.total_byte_size
+        at_once = max(1, min(rows, batch_bytes * told.num_rows // max(1, told.total_byte_size)))
         try:
-            for batch in parquet.iter_batches(batch_size=rows, row_groups=[group], columns=columns):
-                yield from ((first + at, fields) for at, fields in enumerate(batch.to_pylist()))
+            for batch in parquet.iter_batches(batch_size=at_once, row_groups=[group], columns=columns):
+                yield from ((first + at, fields) for at, fields in enumerate(_fields(batch)))
                 first += batch.num_rows
         except (pa.ArrowException, OSError):  # what came of the group before stays
             log.damages.append(Damage(split.file.file, told.column(0).data_page_offset, lost, "parquet:corrupt_row_group"))
+
+
+def _fields(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """The rows of a batch; what Python has no value for (a date behind the year 9999, a time zone that is none) becomes null."""
+    try:
+        return batch.to_pylist()  # type: ignore[no-any-return]
+    except _NO_VALUE:
+        columns = {name: list(map(_value, batch[name])) for name in batch.schema.names}
+        return [{name: column[at] for name, column in columns.items()} for at in range(batch.num_rows)]
+
+
+def _value(cell: pa.Scalar) -> Any:
+    try:
+        return cell.as_py()
+    except _NO_VALUE:
+        is_text = cell.is_valid and (pa.types.is_string(cell.type) or pa.types.is_large_string(cell.type))
+        return cell.as_buffer().to_pybytes().decode("utf-8", "replace") if is_text else None
 
 
 @final
@@ -277,10 +314,9 @@ def _labels(fields: dict[str, Any], mapped: dict[str, str]) -> list[tuple[str, s
     """What the record's own ``labels`` say, and what its columns are mapped to; an empty column is no label."""
     labels = fields.get("labels")
     pairs = labels.items() if isinstance(labels, dict) else labels if isinstance(labels, list) else ()
-    own = {str(pair[0]): str(pair[1]) for pair in pairs if isinstance(pair, (tuple, list)) and len(pair) == 2}
-    values = {label: fields.get(column) for label, column in mapped.items()}
-    found = {**own, **{label: str(value) for label, value in values.items() if value is not None and str(value).strip()}}
-    return [(_text(label) or "", _text(value) or "") for label, value in found.items()]
+    own = {str(pair[0]): pair[1] for pair in pairs if isinstance(pair, (tuple, list)) and len(pair) == 2}
+    told = {**own, **{label: value for label, column in mapped.items() if (value := fields.get(column)) is not None}}
+    return [(_text(label) or "", _text(str(value)) or "") for label, value in told.items() if value is not None and str(value).strip()]
 
 
 def _date(value: Any) -> datetime | None:

@@ -10,6 +10,7 @@ from typing import final
 
 import pyarrow as pa
 
+from corpus.extraction.books import PAGE_OF_BOOK
 from corpus.extraction.charset import decode, to_utf8
 from corpus.extraction.chat import read_chat
 from corpus.extraction.extracted import BROKEN, ENCRYPTED, NO_TEXT, TOO_LARGE, Extracted, date_of
@@ -48,7 +49,7 @@ class TextFilesSource(Source):
     def accepts(self, file: InputFile, head: bytes) -> bool:
         name = file.file.lower()
         is_text = name.endswith(_TEXTS) and not name.endswith("cmakelists.txt")  # code by its name
-        return is_text or (name.endswith(_PAGES) and not head.startswith(b"WARC/"))
+        return is_text or (name.endswith(_PAGES) and not head.startswith(b"WARC/") and PAGE_OF_BOOK not in head)
 
     def splits(self, file: InputFile) -> list[tuple[int, int]]:
         return [(0, max(1, file.size_bytes))]

@@ -1,5 +1,8 @@
 """What a run is trained on: documents of its arm from its place on, held-out ones left out, exactly as many tokens as its budget.
 
+Runs of one seed begin at the same place of the range of ids, so that what two arms have in common is what both are trained on; the
+controls see the documents of the first arm, one with words out of place, the other in another order.
+
 A run encodes its own documents, in its own process: 1 M tokens a second on a core, where a node of 8 H100 trains on 0.4 to 0.7 M. So the
 size of a corpus does not matter: only as much of it is read as is trained on.
 
@@ -9,8 +12,9 @@ size of a corpus does not matter: only as much of it is read as is trained on.
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, final
@@ -22,7 +26,7 @@ import pyarrow.parquet as pq
 from corpus import manifest
 from corpus.hashing import rank
 from corpus.splits import TRAIN
-from corpus.storage import json_bytes, locate
+from corpus.storage import Place, json_bytes, locate
 from modeling.ablation.design import Arm, Run
 from modeling.ablation.held_out import REASONS, TEXT, Exclusion, HeldOut, Piece, rows
 from tokenization.encode import id_type
@@ -31,6 +35,7 @@ from tokenization.tokenizer import BOS, EOS, Tokenizer, load
 
 CURVE_BYTES, CURVE_CHARACTERS = 16_000, 500  # of a set: the beginnings of some thirty of its documents
 _BATCH = 64  # documents that are looked up among the held-out ones at once
+_BLOCK = 1024  # documents that change places among themselves: some 2 MB of tokens
 _WORD = re.compile(r"\S+|\s+")
 _NAME = "00000"
 
@@ -43,23 +48,26 @@ def write_tokens(run: Run, held_out: Path, tokenizer: Path, output: Path) -> Non
     shutil.rmtree(output, ignore_errors=True)
     pieces = HeldOut.read(held_out).pieces
     needed = run.train.steps * run.train.global_batch_tokens + 1
-    writer = _Writer(output, model)
+    writer = _Writer(output)
     left = dict.fromkeys(("read", *REASONS), 0)
     with writer.split("train") as train:
-        for row in admitted(run.arm, run.start, Exclusion(held_out), left):
-            train.add(row["text"], needed, id=row["id"], source=row["source"], language=row["language"])
-            if train.tokens == needed:
-                break
-    with writer.split("validation") as validation:
-        for piece in _for_curves(pieces):
-            validation.add(piece.text, id=piece.key, source=piece.set, language=piece.language)
-    with writer.split("test") as test:
-        for piece in pieces:
-            test.add(piece.text, id=piece.key, source=piece.set, language=piece.language)
+        drawn = _drawn(admitted(run.arm, run.start, Exclusion(held_out), left), model, needed)
+        for document in reordered(drawn) if run.arm.reordered else drawn:
+            train.add(document)
+    for name, chosen in (("validation", _for_curves(pieces)), ("test", pieces)):
+        with writer.split(name) as split:
+            for piece in chosen:
+                split.add(_document(model, piece.text, id=piece.key, source=piece.set, language=piece.language))
     shutil.copytree(tokenizer, output / TOKENIZER)
     written = {
         "format": FORMAT,
-        "fingerprint": {"corpus": run.arm.digest, "start": run.start, "shuffled": run.arm.shuffled, "held_out": run.design.held_out},
+        "fingerprint": {
+            "corpus": run.arm.digest,
+            "start": run.start,
+            "shuffled": run.arm.shuffled,
+            "reordered": run.arm.reordered,
+            "held_out": run.design.held_out,
+        },
         "tokenizer": {"kind": model.kind, "digest": model.digest, "vocabulary": model.vocabulary},
         "dtype": id_type(model.vocabulary).name,
         "splits": {each.name: each.facts() for each in writer.made},
@@ -69,11 +77,59 @@ def write_tokens(run: Run, held_out: Path, tokenizer: Path, output: Path) -> Non
     (locate(str(output)) / MANIFEST).write_bytes(json_bytes(written))
 
 
+@final
+@dataclass(frozen=True)
+class _Document:
+    """Its ids between <s> and </s>, and its row of the index."""
+
+    ids: np.ndarray
+    row: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        return str(self.row["id"])
+
+
+def _document(model: Tokenizer, text: str, **row: str | None) -> _Document:
+    ids = np.concatenate([[BOS], model.encode(text), [EOS]]).astype(id_type(model.vocabulary))
+    return _Document(ids, {**row, "bytes": len(text.encode())})
+
+
+def _drawn(rows: Iterable[Mapping[str, Any]], model: Tokenizer, needed: int) -> Iterator[_Document]:
+    """Documents until there are ``needed`` tokens, the last one cut."""
+    for row in rows:
+        document = _document(model, row["text"], id=row["id"], source=row["source"], language=row["language"])
+        yield replace(document, ids=document.ids[:needed])
+        needed -= len(document.ids)
+        if needed <= 0:
+            return
+
+
+def reordered(documents: Iterable[_Document]) -> Iterator[_Document]:
+    """The same documents in another order: by another hash of their ids, a block at a time, so that no budget is held in memory. The
+    order of batches permutes windows over the whole budget, so that what stays near in the draw lies anywhere in the training."""
+    waiting = iter(documents)
+    while block := list(islice(waiting, _BLOCK)):
+        yield from sorted(block, key=lambda document: rank(document.key, "reordered"))
+
+
+def first_row(corpus: Place, start: float) -> int:
+    """The row at which a draw from the fraction ``start`` of the range of ids begins: that of the first id from there on, so that two
+    corpora that share documents share draws. Where files of a repository stay together, ids are not in order: then a fraction of the rows.
+    """
+    shards = manifest.read(corpus)["shards"]["documents"]
+    at = int(start * len(shards))  # a shard is an equal range of ids
+    with (corpus / "documents" / shards[at]["file"]).open() as stream:
+        ids = pq.ParquetFile(stream).read(columns=["id"])["id"].to_pylist()
+    if ids != sorted(ids):
+        return int(start * sum(shard["rows"] for shard in shards))
+    return sum(shard["rows"] for shard in shards[:at]) + bisect_left(ids, f"{int(start * 16**8):08x}")
+
+
 def admitted(arm: Arm, start: float, exclusion: Exclusion, left: dict[str, int]) -> Iterator[dict[str, Any]]:
     """Training documents of the arm from a place on, once around, without those held out; ``left`` counts these and all that were read."""
     place = locate(arm.corpus)
-    count = sum(shard["rows"] for shard in manifest.read(place)["shards"]["documents"])
-    training = (row for row in rows(place, int(start * count)) if (row["split"] or TRAIN) == TRAIN)
+    training = (row for row in rows(place, first_row(place, start)) if (row["split"] or TRAIN) == TRAIN)
     while some := list(islice(training, _BATCH)):
         for row, reason in zip(some, exclusion.reasons([row["id"] for row in some], [row["text"] for row in some]), strict=True):
             left["read"] += 1
@@ -142,10 +198,10 @@ def _for_curves(pieces: Sequence[Piece]) -> Iterator[Piece]:
 class _Split:
     """One shard of one split, being written."""
 
-    def __init__(self, name: str, folder: Path, model: Tokenizer):
-        self.name, self._folder, self._model = name, folder, model
+    def __init__(self, name: str, folder: Path):
+        self.name, self._folder = name, folder
         self._rows: list[dict[str, Any]] = []
-        self._digest, self.tokens, self._dtype = hashlib.sha256(), 0, id_type(model.vocabulary)
+        self._digest, self.tokens = hashlib.sha256(), 0
         folder.mkdir(parents=True)
         self._stream: IO[bytes] = (folder / f"{_NAME}.bin").open("wb")
 
@@ -160,14 +216,11 @@ class _Split:
     def documents(self) -> int:
         return len(self._rows)
 
-    def add(self, text: str, bound: int | None = None, **row: str | None) -> None:
-        """A document between <s> and </s>; cut where the split would have more than ``bound`` tokens."""
-        ids = np.concatenate([[BOS], self._model.encode(text), [EOS]]).astype(self._dtype)
-        ids = ids[: None if bound is None else bound - self.tokens]
-        self._stream.write(ids.tobytes())
-        self._digest.update(ids.tobytes())
-        self.tokens += len(ids)
-        self._rows.append({**row, "tokens": len(ids), "bytes": len(text.encode())})
+    def add(self, document: _Document) -> None:
+        self._stream.write(document.ids.tobytes())
+        self._digest.update(document.ids.tobytes())
+        self.tokens += len(document.ids)
+        self._rows.append({**document.row, "tokens": len(document.ids)})
 
     def facts(self) -> dict[str, Any]:
         index = hashlib.sha256((self._folder / f"{_NAME}.parquet").read_bytes()).hexdigest()
@@ -179,10 +232,10 @@ class _Split:
 class _Writer:
     """The splits of a token folder."""
 
-    def __init__(self, folder: Path, model: Tokenizer):
-        self._folder, self._model = folder, model
+    def __init__(self, folder: Path):
+        self._folder = folder
         self.made: list[_Split] = []
 
     def split(self, name: str) -> _Split:
-        self.made.append(_Split(name, self._folder / name, self._model))
+        self.made.append(_Split(name, self._folder / name))
         return self.made[-1]

@@ -30,6 +30,7 @@ from corpus.hashing import content_digest
 from corpus.language.words import SegmentWords
 from corpus.splits import TRAIN
 from corpus.storage import Place, locate
+from modeling.records import records
 
 FILE = "documents.jsonl"
 CHARACTERS, SET_BYTES, FEWEST = 4_000, 200_000, 8
@@ -132,7 +133,7 @@ def _own(name: str, corpus: str, set_bytes: int) -> list[Piece]:
 
 def _neutral(path: Path, set_bytes: int) -> list[Piece]:
     pieces: list[Piece] = []
-    for _, record in _records(path):
+    for _, record in records(path):
         if not isinstance(record.get("text"), str):
             raise InputError("a line has no text", where=str(path), hint='each line is {"text": "…"}')
         pieces.append(_piece(path.stem, content_digest(record["text"]).hex(), record["text"]))
@@ -143,7 +144,7 @@ def _neutral(path: Path, set_bytes: int) -> list[Piece]:
 
 def _task(path: Path) -> list[Piece]:
     pieces = []
-    for number, record in _records(path):
+    for number, record in records(path):
         sides = [next((record[name] for name in names if record.get(name)), None) for names in (_GOOD, _BAD)]
         bad = [sides[1]] if isinstance(sides[1], str) else sides[1]
         if not isinstance(sides[0], str) or not isinstance(bad, list) or not all(isinstance(text, str) for text in bad):
@@ -192,19 +193,3 @@ def _slice(place: Place, start: int, stop: int) -> Iterator[dict[str, Any]]:
             at += batch.num_rows
             if at >= stop:
                 return
-
-
-def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("cannot read the file", where=str(path), hint=str(error)) from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise InputError("this is no JSON", where=f"{path}:{number}", hint=str(error)) from error
-            if not isinstance(record, dict):
-                raise InputError("a line is no object", where=f"{path}:{number}", hint='each line is {"…": "…"}')
-            yield number, record

@@ -43,7 +43,7 @@ def conclude(design: Design, folder: Path, **more: Any) -> dict[str, Any]:
         "parameters": design.model.parameters,
         "effects": effects,
         "controls": controls,
-        "noise": asdict(noise_of(texts, [arm.name for arm in design.all_arms if arm.name != POSITIVE])),
+        "noise": asdict(noise_of(*_alike(design), texts)),
         "sets": {name: _set_facts(held.pieces, numbers) for name, numbers in held.sets.items()},
         "draws": [{"arm": arm, "seed": seed, "epochs": each["run"]["epochs"], **each["draw"]} for (arm, seed), each in told.items()],
         "curves": [{"arm": arm, "seed": seed, "sets": each["curve"]} for (arm, seed), each in told.items()],
@@ -84,10 +84,14 @@ def _margins(pieces: Sequence[Piece], values: Mapping[str, np.ndarray]) -> tuple
 
 def _effects(design: Design, texts: Sequence[Scores], tasks: Sequence[Scores]) -> list[dict[str, Any]]:
     """The primary outcome of each pair, corrected over pairs; then each set and task of each pair, corrected over all of these."""
-    alike = [arm.name for arm in design.all_arms if arm.name != POSITIVE]
-    primary = [compare(reference, arm, texts, noise_of(texts, alike), outcome=PRIMARY) for reference, arm in design.pairs()]
-    others = [compare(reference, arm, [each], noise_of([each], alike)) for reference, arm in design.pairs() for each in (*texts, *tasks)]
+    primary = [compare(reference, arm, texts, outcome=PRIMARY) for reference, arm in design.pairs()]
+    others = [compare(reference, arm, [each]) for reference, arm in design.pairs() for each in (*texts, *tasks)]
     return [*_corrected(primary, is_primary=True), *_corrected(others, is_primary=False)]
+
+
+def _alike(design: Design) -> tuple[str, str]:
+    """The two arms that differ least: the first and its null control, or without controls the first two."""
+    return design.arms[0].name, NULL if design.controls else design.arms[1].name
 
 
 def _corrected(found: Sequence[Effect], *, is_primary: bool) -> list[dict[str, Any]]:
@@ -102,13 +106,12 @@ def _controls(design: Design, texts: Sequence[Scores]) -> list[dict[str, Any]]:
     if not design.controls:
         return []
     first = design.arms[0].name
-    noise = noise_of(texts, [arm.name for arm in design.all_arms if arm.name != POSITIVE])
     made = []
     for name, expected, what in (
-        (NULL, NO_DIFFERENCE, f"{first} again, its documents drawn from elsewhere in the corpus and in another order"),
+        (NULL, NO_DIFFERENCE, f"{first} again, the same documents in another order"),
         (POSITIVE, "worse", f"{first} with {SHUFFLED:.0%} of its words out of place"),
     ):
-        effect = compare(first, name, texts, noise, outcome=PRIMARY)
+        effect = compare(first, name, texts, outcome=PRIMARY)
         found = effect.verdict(effect.p)
         made.append(asdict(effect) | {"what": what, "expected": expected, "verdict": found, "passed": found == expected})
     return made

@@ -3,7 +3,8 @@
     estimate = measure(design, folder, parallel=2)      # seconds, from a few steps made here
     make_runs(design, folder, parallel=2, told=print)
 
-On a cluster each run is a command of its own (``commands``); whoever calls ``gristmill ablate`` when all are whole gets the page.
+On a cluster each run is a command of its own (``commands``, ``slurm_script``). Whoever calls ``gristmill ablate`` when
+all are whole gets the page.
 """
 
 import json
@@ -136,7 +137,9 @@ def make_run(folder: Path, name: str) -> None:
     tokens = folder / _TOKENS / run.folder_name
     if not (tokens / TOKENS_MANIFEST).exists():
         write_tokens(run, folder / HELD_OUT, folder / TOKENIZER, tokens)
-    pretrain(str(tokens), model_folder, design.model, run.train, Launch(devices=1), watcher=Unwatched())
+    trained = pretrain(str(tokens), model_folder, design.model, run.train, Launch(devices=1), watcher=Unwatched())
+    if trained.paused_at is not None:
+        raise KeyboardInterrupt  # SIGTERM: it is saved, and the same command goes on
     scores = _scores(run, TokenFolder.open(tokens), model_folder)
     scores |= {"seconds": round(time.monotonic() - started, 1), "cpu_seconds": round(time.process_time() - cpu, 1)}
     run.scores(folder).parent.mkdir(parents=True, exist_ok=True)
@@ -189,6 +192,25 @@ def _device(number: int) -> str:
     return names[number % len(names)]
 
 
-def commands(design: Design, folder: Path, program: str = "gristmill") -> list[str]:
-    """A shell command for each run that is missing: lines of a SLURM array, or of xargs."""
-    return [shlex.join([program, "ablate", "--output", str(folder), "--run", run.name]) for run in missing(design, folder)]
+def run_arguments(run: Run, folder: Path) -> list[str]:
+    """Of `gristmill`, for one run in a process of its own."""
+    return ["ablate", "--output", str(folder), "--run", run.name]
+
+
+def commands(design: Design, folder: Path) -> list[str]:
+    """A shell command for each run that is missing: for xargs, or any queue."""
+    return [shlex.join(["gristmill", *run_arguments(run, folder)]) for run in missing(design, folder)]
+
+
+def slurm_script(design: Design, folder: Path) -> Path:
+    """``runs.sbatch``: a job array, a task for each run that is missing. What a cluster asks for besides is said to `sbatch`."""
+    lines = commands(design, folder.absolute())
+    logs, script = folder.absolute() / "logs", folder / "runs.sbatch"
+    logs.mkdir(parents=True, exist_ok=True)  # without it SLURM's tasks fail before they begin
+    written = [
+        "#!/bin/bash", "#SBATCH --job-name=gristmill-ablate", f"#SBATCH --array=0-{len(lines) - 1}", "#SBATCH --ntasks=1",
+        f"#SBATCH --output={logs}/%a.txt", "set -eu", 'export OMP_NUM_THREADS="${SLURM_CPUS_PER_TASK:-1}"',
+        'case "$SLURM_ARRAY_TASK_ID" in', *(f"{number}) exec {line} ;;" for number, line in enumerate(lines)), "esac", "",
+    ]  # fmt: skip
+    locate(str(script)).write_bytes("\n".join(written).encode())
+    return script

@@ -11,7 +11,7 @@ from typing import final
 
 import numpy as np
 
-from modeling.judging.resampling import interval, replicates
+from modeling.resampling import interval, replicates
 
 
 @final

@@ -23,9 +23,9 @@ import numpy as np
 from corpus.errors import InputError, OutputError
 from corpus.storage import json_bytes, locate
 from modeling.judging.agreement import alpha
-from modeling.judging.resampling import interval, replicates, wilson
 from modeling.judging.strengths import fit, fit_replicates, problem
 from modeling.judging.votes import RATINGS, Vote, Votes
+from modeling.resampling import interval, replicates, wilson
 
 FORMAT = "gristmill judgement 1"
 EXPORTS = (".json", ".jsonl", ".csv")

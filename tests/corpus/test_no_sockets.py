@@ -26,6 +26,7 @@ from corpus.step import DocumentStep
 from corpus.storage import Place
 from tests.conftest import REPOSITORY
 from tests.corpus.sources.reading import input_file
+from tests.corpus.sources.test_all_sources import files as all_files
 from tests.golden import ten, warc
 from tests.processes import gristmill
 
@@ -121,6 +122,19 @@ def test_every_source(barred: list[Any], tmp_path: Path) -> None:
         "OfficeSource": 1, "CsvSource": 1, "JsonlSource": 1, "TextFilesSource": 2, "MailSource": 1, "ChatSource": 1, "JournalsSource": 1,
         "OpinionsSource": 1, "ParquetSource": 1,
     }  # fmt: skip
+    assert not barred
+
+
+def test_a_file_for_each_source_of_all_sources(barred: list[Any], tmp_path: Path) -> None:
+    """Archives, dumps, papers, books, code: forty files of sixteen sources."""
+    recipe, read = load("all_sources"), set()
+    for name, (source, data) in all_files().items():
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        run(recipe, path, tmp_path)
+        read.add(source)
+    assert read == {source.name for source in recipe.sources}  # type: ignore[attr-defined]
     assert not barred
 
 

@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpus.engine import curate
-from corpus.errors import InputError
 from corpus.fused import DOCUMENTS, LEDGER, SplitOutcome, run_split
 from corpus.recipe import load
 from corpus.sources.listing import examine, find, number_inputs
@@ -84,7 +83,10 @@ def test_truncated_anywhere(tmp_path: Path, good: dict[str, str]) -> None:
         assert outcome.damages or size in offsets
 
 
-ODD_NAMES = [b"with spaces.warc.gz", b"with\nnewline.warc.gz", "Übung 文.warc.gz".encode(), b"quote'\"$(rm).warc.gz", b"-rf.warc.gz"]
+ODD_NAMES = [
+    *(b"with spaces.warc.gz", b"with\nnewline.warc.gz", "Übung 文.warc.gz".encode(), b"quote'\"$(rm).warc.gz", b"-rf.warc.gz"),
+    b"no UTF-8 \xff.warc.gz",
+]
 
 
 def odd_files(folder: Path) -> None:
@@ -97,15 +99,25 @@ def odd_files(folder: Path) -> None:
 def test_odd_file_names(tmp_path: Path) -> None:
     odd_files(tmp_path / "odd")
     examined = number_inputs([examine(file, EXTRACT.sources) for file in find([str(tmp_path / "odd")])])
-    assert sorted(entry.file.file.encode() for entry in examined) == sorted(ODD_NAMES)
+    assert sorted(entry.file.file.encode() for entry in examined) == sorted(name.replace(b"\xff", b"\\xff") for name in ODD_NAMES)
     assert {entry.source for entry in examined} == {0}
 
 
-def test_a_name_that_is_no_utf8_is_one_line(tmp_path: Path) -> None:
-    with open(os.path.join(os.fsencode(tmp_path), b"bad\xff.warc.gz"), "wb") as out:
-        out.write(warc(ten())[0])
-    with pytest.raises(InputError, match=r"a file name is no UTF-8: .*bad\\xff.warc.gz \(rename it\)"):
-        find([str(tmp_path)])
+def test_names_that_are_no_utf8(tmp_path: Path, good: dict[str, str]) -> None:
+    """Files, and a folder of them: they are read as any other, and shown with their bytes escaped."""
+    folder = os.path.join(os.fsencode(tmp_path), b"in")
+    os.makedirs(os.path.join(folder, b"f\xfcr"))
+    for name in (b"bad\xff.warc.gz", b"f\xfcr/a.warc.gz", b"plain.warc.gz"):
+        with open(os.path.join(folder, name), "wb") as out:
+            out.write(warc(ten())[0])
+    found = [examine(file, EXTRACT.sources).file for file in find([str(tmp_path / "in")])]
+    assert sorted(file.file for file in found) == ["bad\\xff.warc.gz", "f\\xfcr/a.warc.gz", "plain.warc.gz"]
+    for number, file in enumerate(found):
+        assert through(tmp_path / str(number), file)[0] == good
+    one = os.fsdecode(os.path.join(folder, b"bad\xff.warc.gz"))
+    assert [file.file for file in find([one])] == ["bad\\xff.warc.gz"]
+    assert [file.file for file in find([os.fsdecode(os.path.join(folder, b"f\xfcr"))])] == ["a.warc.gz"]
+    assert [file.file for file in find([one.replace("bad", "*")])] == ["bad\\xff.warc.gz"]
 
 
 def test_all_the_damage_in_one_folder(spark: Any, tmp_path: Path) -> None:

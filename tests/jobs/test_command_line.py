@@ -36,14 +36,14 @@ SURFACE = {
     "encode": ["CORPUS", "--tokenizer", "--output", "--fim", "--span-corruption", "--master", "--work", "--overwrite"],
     "plan": ["--preset", "--set", "--tokens", "--gpus", "--gpu", "--mfu", "--price", "--json"],
     "pretrain": [
-        "TOKENS", "--output", "--preset", "--set", "--mixture", "--devices", "--nodes", "--strategy", "--precision", "--compile",
-        "--checkpoint-activations", "--wandb",
+        "TOKENS", "--output", "--preset", "--set", "--mixture", "--devices", "--nodes", "--strategy", "--tensor-parallel", "--precision",
+        "--compile", "--checkpoint-activations", "--keep-last", "--log", "--find-rate",
         "--spark-processes", "--master", "--overwrite",
     ],
-    "evaluate": ["MODEL", "TOKENS", "--output"],
+    "evaluate": ["MODEL", "TOKENS", "--output", "--text", "--task", "--contamination"],
     "ablate": [
         "CORPORA", "--budget", "--seeds", "--preset", "--set", "--output", "--vary", "--neutral", "--tasks", "--tokenizer", "--vocab-size",
-        "--controls", "--parallel", "--yes", "--print-commands", "--run", "--master", "--allow",
+        "--controls", "--parallel", "--yes", "--launch", "--print-commands", "--run", "--master", "--allow",
     ],
     "generate": ["MODEL", "--prompt", "--tokens", "--temperature", "--top-k", "--top-p", "--seed"],
     "export": ["MODEL", "--output", "--drop-mtp"],

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corpus import manifest
-from corpus.hashing import fraction
+from corpus.hashing import content_digest, fraction
 
 WORDS = [
     "the", "miller", "grinds", "his", "corn", "when", "wind", "turns", "sails", "and", "water", "wheel", "below", "old", "stone",
@@ -31,15 +31,15 @@ def texts(count: int, *, seed: int, words: int = 60) -> dict[str, str]:
             at = (3 * at + int(rng.integers(4))) % len(WORDS)
             drawn.append(WORDS[at])
         lines = [" ".join(drawn[start : start + 10]).capitalize() + "." for start in range(0, words, 10)]
-        found[f"{seed:02d}-{number:05d}"] = "\n".join(lines)
+        found[content_digest(f"{seed:02d}-{number:05d}").hex()] = "\n".join(lines)
     return found
 
 
 def write_corpus(folder: Path, documents: dict[str, str], *, held_out: float = 0.15, shards: int = 2) -> Path:
-    """``documents`` in order of a hash of their ids; a share of them, by hash, is validation."""
+    """``documents`` in order of their ids, a shard an equal range of these; a share of them, by hash, is validation."""
     (folder / "documents").mkdir(parents=True)
-    ids = sorted(documents, key=lambda name: fraction(name, "order"))
-    parts: Sequence[Sequence[str]] = [ids[at * len(ids) // shards : (at + 1) * len(ids) // shards] for at in range(shards)]
+    ids = sorted(documents)
+    parts: Sequence[Sequence[str]] = [[name for name in ids if int(name[:8], 16) * shards >> 32 == at] for at in range(shards)]
     told = []
     for number, part in enumerate(parts):
         split = ["validation" if fraction(name, "split") < held_out else "train" for name in part]

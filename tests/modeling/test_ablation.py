@@ -1,11 +1,15 @@
 """Ablations: what is held out, what runs are made of, verdicts from scores, and a whole one in miniature through the command line."""
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -16,7 +20,7 @@ from corpus.hashing import content_digest
 from corpus.storage import locate
 from jobs.ablate import _tokens
 from jobs.cli import gristmill
-from modeling.ablation.arms import admitted, shuffle_words
+from modeling.ablation.arms import admitted, first_row, reordered, shuffle_words, write_tokens
 from modeling.ablation.design import NULL, POSITIVE, Arm, Design, Run, expected_resolution, fitted
 from modeling.ablation.held_out import CHARACTERS, FILE, Exclusion, HeldOut, rows
 from modeling.ablation.outcome import PRIMARY, conclude
@@ -27,6 +31,8 @@ from modeling.config import SettingError
 from modeling.presets import preset
 from tests.browser import browser, browser_problem
 from tests.modeling.ablations import texts, write_corpus
+from tests.processes import environment
+from tests.processes import gristmill as run_gristmill
 
 TINY = {
     "model.context_length": 64, "model.layers": 1, "model.width": 32, "model.heads": 2, "model.kv_heads": 1, "model.hidden": 48,
@@ -69,6 +75,38 @@ def test_held_out_sets(corpora: dict[str, str], tmp_path: Path) -> None:
     assert HeldOut.read(tmp_path).digest == held.digest
 
 
+def test_a_draw_begins_at_the_same_id_whatever_else_a_corpus_holds(corpora: dict[str, str], tmp_path: Path) -> None:
+    ids = [row["id"] for row in rows(locate(corpora["a"]))]
+    for start in (0.0, 0.3, 0.5, 0.77):
+        assert first_row(locate(corpora["a"]), start) == sum(int(name[:8], 16) / 16**8 < start for name in ids)
+    more = write_corpus(tmp_path / "more", texts(150, seed=1) | texts(90, seed=2), shards=3)
+    some, whole = ({row["id"]: None for row in rows(locate(path), first_row(locate(path), 0.3))} for path in (corpora["a"], str(more)))
+    assert [name for name in whole if name in some] == list(some), "its own documents come in the same order"
+    together = write_corpus(tmp_path / "together", {"f" * 32: "x", "0" * 32: "y"}, shards=1)
+    table = pq.read_table(together / "documents" / "00000.parquet")
+    pq.write_table(table.take([1, 0]), together / "documents" / "00000.parquet")
+    assert first_row(locate(str(together)), 0.5) == 1, "ids in no order: half of the rows"
+
+
+def test_the_controls_see_the_documents_of_the_first_arm(corpora: dict[str, str], tmp_path: Path) -> None:
+    settings = [f"{name}={value}" for name, value in TINY.items()]
+    made = prepare(tmp_path, corpora, Wanted(budget_tokens=8_000, seeds=2, preset="1m", vocabulary=400, settings=settings))
+    drawn: dict[str, tuple[list[str], np.ndarray]] = {}
+    for run in made.runs()[4:]:
+        write_tokens(run, tmp_path / "held_out", tmp_path / "tokenizer", tmp_path / run.name)
+        index = pq.read_table(tmp_path / run.name / "train" / "00000.parquet")
+        drawn[run.arm.name] = index["id"].to_pylist(), np.fromfile(tmp_path / run.name / "train" / "00000.bin", np.uint16)
+        assert sum(index["tokens"].to_pylist()) == len(drawn[run.arm.name][1]) == 31 * 256 + 1
+    ids, tokens = drawn["a"]
+    assert drawn[NULL][0] != ids
+    assert sorted(drawn[NULL][0]) == sorted(ids)
+    assert np.array_equal(np.sort(drawn[NULL][1]), np.sort(tokens)), "to the token"
+    shared = min(len(ids), len(drawn[POSITIVE][0]))
+    assert drawn[POSITIVE][0][:shared] == ids[:shared]
+    assert abs(len(drawn[POSITIVE][0]) - len(ids)) < 0.1 * len(ids)
+    assert list(reordered(())) == []
+
+
 def test_too_little_held_out(tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "c", texts(20, seed=3), held_out=0.1)
     with pytest.raises(InputError, match=r"too few to tell anything.*split_by_cluster"):
@@ -79,7 +117,7 @@ def test_what_may_not_be_trained_on(corpora: dict[str, str], tmp_path: Path) -> 
     held = HeldOut.of(corpora)
     held.write(tmp_path)
     piece = held.pieces[0]
-    words, other = piece.text.split(), texts(3, seed=9)["09-00000"]
+    words, other = piece.text.split(), next(iter(texts(3, seed=9).values()))
     found = {
         "another text under its id": (piece.key, other),
         "its text under another id": ("x", piece.text),
@@ -140,10 +178,10 @@ def test_runs_are_paired_and_named_for_all_that_decides_them() -> None:
     assert len({run.folder_name for run in runs}) == 12
     assert [run.train.seed for run in runs] == [0] * 4 + [1] * 4 + [2] * 4
     a, b, null, positive = runs[4:8]
-    assert a.start == b.start == positive.start
-    assert null.start == pytest.approx((a.start + 0.5) % 1)
-    starts = sorted(run.start for run in design().runs() if run.arm.name in ("a", NULL))
-    assert np.diff([*starts, 1 + starts[0]]).min() > 0.1, "draws of seeds and null control lie apart"
+    assert a.start == b.start == positive.start == null.start
+    assert (null.arm.reordered, positive.arm.shuffled) == (True, 0.2)
+    starts = sorted(run.start for run in design().runs() if run.arm.name == "a")
+    assert np.diff([*starts, 1 + starts[0]]).min() > 0.2, "draws of seeds lie apart"
     assert design(seeds=5).runs()[4].folder_name == a.folder_name, "more seeds, or another arm, and what was made is of use"
     assert Run(design(("a", "c")), a.arm, 1).folder_name == a.folder_name
     for changed in (design(held_out="other"), design(tokenizer="other"), design(train=replace(design().train, learning_rate=1e-3))):
@@ -153,17 +191,19 @@ def test_runs_are_paired_and_named_for_all_that_decides_them() -> None:
 def test_a_budget_is_cut_into_steps() -> None:
     model, train = preset("1m")
     small = fitted(model, train, 500_000)
-    assert (small.global_batch_tokens, small.steps) == (2048, 244)
-    assert fitted(model, train, 10_000_000).global_batch_tokens == train.global_batch_tokens
+    assert (small.global_batch_tokens, small.steps, small.optimizer, small.learning_rate) == (1024, 488, "muon", 5e-3)
+    large = fitted(model, train, 10_000_000)
+    assert (large.global_batch_tokens, large.optimizer, large.learning_rate) == (train.global_batch_tokens, "adamw", train.learning_rate)
+    assert small.final_rate == large.final_rate == 0, "the last batches leave no mark"
     assert fitted(model, train, 25_000).global_batch_tokens == 4 * 256
     with pytest.raises(SettingError, match="--budget"):
         fitted(model, train, 10_000)
 
 
 def test_more_seeds_resolve_more() -> None:
-    """Two arms and their null control, three seeds: (t(0.975; 4) + t(0.8; 4)) · s · sqrt(2/3) = (2.776 + 0.941) · 0.8165 · s."""
-    assert expected_resolution(design(), 0.01) == pytest.approx(0.01 * (2.776 + 0.941) * 0.8165, rel=1e-3)
-    assert expected_resolution(design(seeds=5), 0.01) < 0.7 * expected_resolution(design(), 0.01)
+    """Three seeds: (t(0.975; 2) + t(0.8; 2)) · s / sqrt(3) = (4.303 + 1.061) · 0.5774 · s."""
+    assert expected_resolution(design(), 0.01) == pytest.approx(0.01 * (4.303 + 1.061) * 0.5774, rel=1e-3)
+    assert expected_resolution(design(seeds=5), 0.01) < 0.6 * expected_resolution(design(), 0.01)
 
 
 @pytest.mark.parametrize(("text", "tokens"), [("500k-tokens", 500_000), ("8.2B", 8_200_000_000), ("2_000_000", 2_000_000), ("1m", 10**6)])
@@ -294,7 +334,7 @@ def test_a_whole_ablation(corpora: dict[str, str], tmp_path: Path) -> None:
         run.folder_name: json.loads((output / "runs" / run.folder_name / "manifest.json").read_bytes())
         for run in Design.read(output).runs()
     }
-    assert len({json.dumps(model["fingerprint"]["tokens"]) for model in models.values()}) == 8, "every run has documents of its own"
+    assert len({json.dumps(model["fingerprint"]["tokens"]) for model in models.values()}) == 8, "every run has an order of its own"
     lost = next((output / "scores").iterdir())
     lost.unlink()
     again = CliRunner().invoke(gristmill, arguments(corpora, output))
@@ -308,3 +348,34 @@ def test_another_folder_is_refused(corpora: dict[str, str], tmp_path: Path) -> N
     with pytest.raises(OutputError, match="holds something else"):
         prepare(tmp_path, corpora, Wanted(budget_tokens=500_000, seeds=3, preset="1m"))
     assert not (tmp_path / FILE).exists()
+
+
+def test_a_job_array_for_slurm(corpora: dict[str, str], tmp_path: Path) -> None:
+    """The script is written, and one of its tasks runs to its scores, in a shell that knows what SLURM tells a task."""
+    output = tmp_path / "ablation"
+    written = CliRunner().invoke(gristmill, arguments(corpora, output, "--launch", "slurm"))
+    assert written.exit_code == 0, written.output
+    script = output / "runs.sbatch"
+    assert "#SBATCH --array=0-7\n" in script.read_text()
+    assert "sbatch" in written.output
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    told = environment(SLURM_ARRAY_TASK_ID="5", PATH=path)
+    ran = subprocess.run(["bash", script], env=told, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert [path.name.rpartition("-")[0] for path in (output / "scores").iterdir()] == ["b-1"]
+
+
+def test_runs_as_tasks_of_spark(corpora: dict[str, str], tmp_path: Path) -> None:
+    """Those that are missing, each in a process of its own; then the page, as from runs made here."""
+    output = tmp_path / "ablation"
+    planned = CliRunner().invoke(gristmill, arguments(corpora, output, "--no-controls", "--print-commands"))
+    assert len(planned.output.splitlines()) == 4, planned.output
+    for line in planned.output.splitlines()[:2]:
+        assert CliRunner().invoke(gristmill, line.split()[1:]).exit_code == 0
+    before = {path.name: path.stat().st_mtime_ns for path in (output / "scores").iterdir()}
+    ran = run_gristmill(*arguments(corpora, output, "--no-controls", "--launch", "spark", "--master", "local[2]"))
+    assert ran.returncode == 0, ran.stderr
+    scores = list((output / "scores").iterdir())
+    assert len(scores) == 4
+    assert {path.name: path.stat().st_mtime_ns for path in scores if path.name in before} == before
+    assert (output / "ablation.html").exists()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from modeling.ablation.statistics import Effect, Noise, Scores, combined, compare, document_error, holm, noise_of
+from modeling.ablation.statistics import Effect, Noise, Scores, combined, compare, document_error, holm, noise_of, resolution
 
 SEEDS, UNITS = 3, 60
 
@@ -16,18 +16,16 @@ def scores(arms: dict[str, np.ndarray], sizes: np.ndarray | None = None, name: s
     return Scores(name=name, values=arms, sizes=np.ones(units) if sizes is None else sizes, keys=[f"{prefix}{at}" for at in range(units)])
 
 
-def test_noise_by_hand() -> None:
-    """Two arms, three seeds: differences 1, 2, 3 have variance 1; of the residuals, half of what deviates from 2: variance 1/2."""
-    table = {"a": np.array([[10.0], [20.0], [30.0]]), "b": np.array([[11.0], [22.0], [33.0]])}
-    found = noise_of([scores(table)], ["a", "b"])
-    assert found.freedom == 2
-    assert found.deviation == pytest.approx(np.sqrt(0.5))
-    effect = compare("a", "b", [scores(table)], found)
+def test_a_paired_t_test_by_hand() -> None:
+    """Three seeds: differences 1, 2, 3 have a standard deviation of 1."""
+    sets = [scores({"a": np.array([[10.0], [20.0], [30.0]]), "b": np.array([[11.0], [22.0], [33.0]])})]
+    assert noise_of("a", "b", sets) == Noise(1.0, 2)
+    effect = compare("a", "b", sets)
     paired = stats.ttest_rel([11, 22, 33], [10, 20, 30])
     assert effect.effect == pytest.approx(2.0)
     assert effect.by_seed == pytest.approx([1, 2, 3])
     assert effect.error_of_documents == 0, "a single text is all there is"
-    assert effect.p == pytest.approx(paired.pvalue), "of two arms alone it is the paired t test"
+    assert effect.p == pytest.approx(paired.pvalue)
     interval = paired.confidence_interval()
     assert (effect.low, effect.high) == pytest.approx((interval.low, interval.high))
 
@@ -86,22 +84,23 @@ def test_three_words(effect: float, sign: int, p: float, expected: str) -> None:
     assert found.verdict(p) == expected
 
 
-def experiments(count: int, *, runs: float, documents: float, crossed: float, effect: float = 0.0, shared: float = 0.0) -> list[Effect]:
-    """Simulated ablations of two arms and their null control. Spread of: a run, what a document makes of an arm, and of a run.
+def experiments(
+    count: int, *, runs: float, documents: float, crossed: float, effect: float = 0.0, shared: float = 0.0, seeds: int = SEEDS
+) -> list[Effect]:
+    """Simulated ablations of two arms. Spread of: a run, what a document makes of an arm, and of a run.
 
-    ``shared``: how much of a run's luck the two arms have in common (the null control has none of it).
+    ``shared``: how much of a run's luck the two arms have in common.
     """
     rng = np.random.default_rng(0)
     found = []
     for _ in range(count):
-        luck = {arm: rng.normal(size=(SEEDS, 1)) for arm in ("a", "b", "null")}
+        luck = {arm: rng.normal(size=(seeds, 1)) for arm in ("a", "b")}
         luck["b"] = shared * luck["a"] + np.sqrt(1 - shared**2) * luck["b"]
         hard = rng.normal(2, 0.5, UNITS)
-        table = {arm: hard + runs * luck[arm] + crossed * rng.normal(size=(SEEDS, UNITS)) for arm in luck}
+        table = {arm: hard + runs * luck[arm] + crossed * rng.normal(size=(seeds, UNITS)) for arm in luck}
         table["b"] = table["b"] + documents * rng.normal(size=UNITS)
         table["b"] = table["b"] + effect
-        sets = [scores(table)]
-        found.append(compare("a", "b", sets, noise_of(sets, list(table)), replicates=300))
+        found.append(compare("a", "b", [scores(table)], replicates=300))
     return found
 
 
@@ -117,14 +116,21 @@ def test_under_no_difference_few_are_found(runs: float, documents: float, crosse
         assert wrong >= 0.05 - 3 * np.sqrt(0.05 * 0.95 / 400), "no wider than need be"
 
 
-def test_arms_with_luck_in_common_are_told_apart_no_more_often() -> None:
-    found = experiments(300, runs=1.0, documents=0.0, crossed=0.0, shared=0.8)
-    assert np.mean([each.p < 0.05 for each in found]) <= 0.05
+def test_luck_in_common_is_not_in_the_difference() -> None:
+    """Arms that share it are wrongly told apart no more often, and smaller differences between them are found."""
+    alike, strange = (experiments(300, runs=1.0, documents=0.0, crossed=0.0, shared=shared) for shared in (0.95, 0.0))
+    assert np.mean([each.p < 0.05 for each in alike]) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
+    assert np.median([each.resolves for each in alike]) < 0.4 * np.median([each.resolves for each in strange])
+
+
+def test_five_seeds_resolve_half_of_what_three_do() -> None:
+    three, five = (experiments(200, runs=1.0, documents=0.0, crossed=0.0, seeds=seeds) for seeds in (3, 5))
+    assert np.median([each.resolves for each in five]) < 0.65 * np.median([each.resolves for each in three])
 
 
 def test_a_difference_is_found_as_often_as_was_said() -> None:
-    """One as large as ``resolves``: in four of five experiments."""
-    resolves = np.median([each.resolves for each in experiments(100, runs=1.0, documents=3.0, crossed=0.0)])
+    """One as large as what is resolved, the two errors known: in four of five experiments."""
+    resolves = resolution(*combined(np.sqrt(2 / SEEDS), SEEDS - 1, 3 / np.sqrt(UNITS), UNITS - 1))
     found = experiments(300, runs=1.0, documents=3.0, crossed=0.0, effect=-resolves)
     assert np.mean([each.verdict(each.p) == "better" for each in found]) == pytest.approx(0.8, abs=0.1)
 
@@ -136,4 +142,4 @@ def test_resampling_three_seeds_would_be_dishonest() -> None:
     means = differences[:, rng.integers(0, 3, size=(500, 3))].mean(2)
     low, high = np.quantile(means, [0.025, 0.975], axis=1)
     assert np.mean((low > 0) | (high < 0)) > 0.2
-    assert noise_of([scores({"a": np.zeros((3, 1)), "b": np.ones((3, 1))})], ["a", "b"]) == Noise(0.0, 2)
+    assert noise_of("a", "b", [scores({"a": np.zeros((3, 1)), "b": np.ones((3, 1))})]) == Noise(0.0, 2)

@@ -19,8 +19,8 @@ from corpus.storage import json_bytes, locate
 from jobs.cli import gristmill
 from modeling import checkpoint
 from modeling.config import ModelConfig
+from modeling.finished import FORMAT as MODEL_FORMAT
 from modeling.module import build
-from modeling.train import FORMAT as MODEL_FORMAT
 from tokenization.encode import _manifest, encode, encode_shard
 from tokenization.tokenizer import load
 from tokenization.train import train_tokenizer

@@ -27,13 +27,13 @@ from selenium.webdriver.support.ui import WebDriverWait
 from corpus.errors import GristmillError, InputError, ResumeError
 from jobs.cli import gristmill
 from modeling.judging.agreement import alpha, coincidences, of_coincidences
-from modeling.judging.resampling import interval, replicates, wilson
 from modeling.judging.results import export, summarise
 from modeling.judging.samples import Item, Sample, pairs, queue, read, singles
 from modeling.judging.server import KEY_HEADER, JudgeServer
 from modeling.judging.session import Refused, Session
 from modeling.judging.strengths import fit, fit_replicates, problem
 from modeling.judging.votes import Votes
+from modeling.resampling import interval, replicates, wilson
 from tests.browser import browser, browser_problem
 from tests.conftest import REPOSITORY
 

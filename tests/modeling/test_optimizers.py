@@ -45,7 +45,7 @@ def test_a_resumed_optimizer_steps_as_an_undisturbed_one(name: str, tmp_path: Pa
     model = build(MODEL, seed=1)
     optimizer = make_optimizer(model, train)
     moved(model, optimizer, 3)
-    checkpoint.save(tmp_path, 3, {}, model, optimizer, writes=True)
+    checkpoint.write(tmp_path, 3, {}, checkpoint.copied(model, optimizer, writes=True))
     expected = moved(model, optimizer, 3, first=3)
     found = checkpoint.latest(tmp_path)
     assert found is not None
@@ -54,6 +54,24 @@ def test_a_resumed_optimizer_steps_as_an_undisturbed_one(name: str, tmp_path: Pa
     checkpoint.load_moments(again, resumed, found)
     assert moved(again, resumed, 3, first=3) == expected
     assert all(torch.equal(one, two) for one, two in zip(model.parameters(), again.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_without_gradients_moves_nothing(name: str) -> None:
+    """As a skipped step is made: no weight, no moment, no count of steps; not by decay either."""
+    model = build(MODEL, seed=1)
+    optimizer = make_optimizer(model, replace(TRAIN, optimizer=name))  # type: ignore[arg-type]
+
+    def state() -> list[torch.Tensor]:
+        moments = [value for each in optimizer.state.values() for value in each.values() if isinstance(value, torch.Tensor)]
+        return [value.detach().clone() for value in (*model.parameters(), *moments)]
+
+    moved(model, optimizer, 2)
+    before = state()
+    optimizer.zero_grad(set_to_none=True)
+    optimizer.step()
+    assert len(before) > len(list(model.parameters()))
+    assert all(torch.equal(one, two) for one, two in zip(before, state(), strict=True))
 
 
 @pytest.mark.parametrize("name", NAMES)

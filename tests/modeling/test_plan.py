@@ -36,8 +36,10 @@ def test_memory_by_hand() -> None:
     assert (shared.weights, shared.optimizer) == (made.weights / 4, made.optimizer / 4)
     assert shared.activations == made.activations
     assert memory(SMALL, Layout(name="tp", shards=2, tensor=2), 1, GPUS["h100"]).gathered == 0
-    halved = memory(SMALL, Layout(name="tp", shards=4, tensor=2), 1, GPUS["h100"])
-    assert (halved.activations, halved.weights) == (made.activations / 2, shared.weights)
+    split = memory(SMALL, Layout(name="tp", shards=4, tensor=2), 1, GPUS["h100"])
+    outside = (SMALL.vocabulary + 1 + 2 * SMALL.layers) * SMALL.width  # embeddings and norms, whole on each of two
+    assert split.weights == 4 * ((SMALL.parameters - outside) / 2 + outside) / 2
+    assert made.activations / 2 < split.activations < made.activations
     again = memory(SMALL, Layout(name="checkpointing", shards=1, checkpointing=True), 1, GPUS["h100"])
     layer, _ = kept(SMALL)
     inputs = SMALL.layers * 4 * SMALL.context_length * SMALL.width

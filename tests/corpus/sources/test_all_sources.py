@@ -5,11 +5,13 @@ import inspect
 import io
 import json
 import random
+import re
 import tarfile
 import zipfile
 from collections import Counter
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,10 +27,11 @@ from corpus.recipe import Recipe, from_data
 from corpus.recipe import load as load_recipe
 from corpus.refilter import Change
 from corpus.sources.listing import examine, find
-from corpus.sources.source import Split
+from corpus.sources.source import ReadLog, Split
 from corpus.step import FusedPass
 from corpus.storage import Place
 from tests.archives import wacz
+from tests.conftest import REPOSITORY
 from tests.corpus.sources import test_arxiv, test_books, test_journals, test_wikipedia
 from tests.golden import page, warc
 from tests.road import assert_accounted, documents, ledger
@@ -176,6 +179,29 @@ def test_each_kind_is_read_by_its_own_source(folder: Path, recipe: Recipe) -> No
     told = {name: names[entry.source] if entry.source >= 0 else None for name, entry in found.items()}
     assert told == {name: source for name, (source, _) in files().items()} | {"package.json": None}
     assert set(told.values()) == {*names, None}
+
+
+COLUMNS = ("url", "title", "date", "language", "license", "collection", "charset_source")
+
+
+def test_columns_that_readme_tells_of(folder: Path, recipe: Recipe) -> None:
+    """Every source has its line, and fills nothing that stands not there: columns, and labels by their names."""
+    table = (REPOSITORY / "README.md").read_text().partition("columns filled by the source")[2].partition("\n\n")[0]
+    told: dict[str, set[str]] = {}
+    for line in table.splitlines():
+        if line.startswith("| `"):
+            _, names, columns, _ = line.split("|")
+            told |= {name.strip(" `"): set(re.findall(r"`(\w+)`", columns)) for name in names.split(",")}
+    told["web"] = told.pop("warc")
+    assert set(told) == {source.name for source in recipe.sources}  # type: ignore[attr-defined]
+    for entry in (examine(file, recipe.sources) for file in find([str(folder)])):
+        if entry.source >= 0:
+            source: Any = recipe.sources[entry.source]
+            for start, end in source.splits(entry.file):
+                for batch in source.read(Split(entry.file, start, end), ReadLog()):
+                    for row in batch.to_pylist():
+                        filled = {name for name in COLUMNS if row[name] is not None} | {name for name, _ in row["labels"] or ()}
+                        assert filled <= told[source.name], (entry.file.file, filled - told[source.name])
 
 
 def test_the_fused_pass_accounts_for_every_document(folder: Path, recipe: Recipe, tmp_path: Path) -> None:

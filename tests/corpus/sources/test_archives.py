@@ -71,7 +71,26 @@ def test_paths(path: str, safe: str | None) -> None:
     assert safe_path(path) == safe
 
 
+@pytest.mark.parametrize("cut", [512, 1536, 3000, 3072, 3100])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_tar_without_its_end_is_told(cut: int, compressed: bool) -> None:
+    """Cut anywhere, between two members too; a whole one ends with zeros."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for number in range(3):
+            info = tarfile.TarInfo(str(number))
+            info.size = 500
+            archive.addfile(info, io.BytesIO(b"x" * 500))
+    for size, damages in ((len(out.getvalue()), 0), (cut, 1)):
+        content, log = out.getvalue()[:size], ReadLog()
+        found = list(members(io.BytesIO(gzip.compress(content) if compressed else content), "a.tar", Bounds(), log))
+        assert len(found) == min(3, (size + 12) // 1024)
+        assert len(log.damages) == damages
+
+
 def test_gunzip_is_bounded() -> None:
-    assert gunzip(gzip.compress(b"x" * 1000), 1000) == b"x" * 1000
-    assert gunzip(gzip.compress(bytes(10**7)), 10**6) is None
-    assert gunzip(gzip.compress(b"abc" * 1000)[:-12], 10**6) is not None
+    assert gunzip(gzip.compress(b"x" * 1000), 1000) == (b"x" * 1000, True)
+    assert gunzip(gzip.compress(bytes(10**7)), 10**6) == (None, True)
+    found, is_whole = gunzip(gzip.compress(b"abc" * 1000)[:-12], 10**6)
+    assert found is not None
+    assert not is_whole

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import random
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -152,6 +153,15 @@ def test_a_damaged_header_costs_one_paper(tmp_path: Path) -> None:
     rows, log = read(path, ArxivSource())
     assert outcomes(rows) == [REASONS[0], *REASONS[2:]]
     assert [damage.what for damage in log.damages] == ["tar:bad_header"]
+
+
+@pytest.mark.parametrize("packed", [gzip.compress(TEX * 50), paper({"ms.tex": TEX, "z.eps": random.Random(1).randbytes(5000)})])
+def test_a_paper_that_is_cut_off_is_among_the_damages(tmp_path: Path, packed: bytes) -> None:
+    path = tmp_path / "arXiv_src.tar"
+    path.write_bytes(tar({"0001/math0001001.gz": packed[:-20], "0001/math0001002.gz": packed}))
+    rows, log = read(path, ArxivSource())
+    assert outcomes(rows) == ["ok", "ok"]
+    assert [damage.offset for damage in log.damages] == [0]
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,21 @@
 """Books made by ebooklib, by zipfile, and by hand: what is kept, in which order, and what a hostile archive comes to."""
 
+import html
+import random
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.extraction.books import chapter_text, gutenberg_book
+from corpus.recipe import load
 from corpus.sources.books import BooksSource
+from corpus.sources.listing import examine, find
 from tests.corpus.sources.reading import accepts, outcomes, read
 
 CONTAINER = (
@@ -86,6 +91,53 @@ def test_an_epub_by_another_writer(tmp_path: Path) -> None:
     [row], _ = read(path, BooksSource())
     assert row["text"] == "Kapitel 1\n\nDas Mühlrad dreht sich zum 1. Mal.\n\nKapitel 2\n\nDas Mühlrad dreht sich zum 2. Mal."
     assert (row["title"], row["language"]) == ("A Book", "de")
+
+
+def ebook(seed: int) -> tuple[Any, str, str]:
+    """A book of ebooklib's: chapters in folders, out of the order of their names; a style sheet, a picture, notes, contents. (book, text,
+    language)."""
+    ebooklib = pytest.importorskip("ebooklib.epub")
+    rng = random.Random(seed)
+    language = ("de", "en", "fr", "ru")[seed % 4]
+    book = ebooklib.EpubBook()
+    book.set_identifier(f"urn:isbn:{seed}")
+    book.set_title(f"Book & {seed}")
+    book.set_language(language)
+    book.add_author(f"Author {seed}")
+    book.add_metadata("DC", "rights", ("https://creativecommons.org/licenses/by-sa/4.0/", "All rights reserved.")[seed % 2])
+    book.add_item(ebooklib.EpubItem(file_name="style/a.css", media_type="text/css", content="p { color: red }"))
+    book.add_item(ebooklib.EpubItem(file_name="images/a.png", media_type="image/png", content=b"\x89PNG"))
+    chapters, expected = [], []
+    for number in range(1 + seed % 5):
+        words = [" ".join(rng.choices(["Mühle", "“quoted”", "naïve", "вода", "A & B", "1 < 2", "水車", "stone."], k=9)) for _ in range(3)]
+        folder = ("", "text/", "text of it/")[seed % 3]
+        chapter = ebooklib.EpubHtml(title=f"Part {number}", file_name=f"{folder}c{9 - number}.xhtml", lang=language)
+        shown = [f"<em>{html.escape(text)}</em>" if seed % 2 else html.escape(text) for text in words]
+        mark = '<a epub:type="noteref" href="#n1">1</a>' if seed % 3 == 1 else ""
+        picture = '<p><img src="../images/a.png" alt=""/></p>' if seed % 3 else ""
+        paragraphs = f"<p>{shown[0]}{mark}</p>{picture}<blockquote><p>{shown[1]}</p></blockquote><ul><li>{shown[2]}</li></ul>"
+        chapter.content = f"<h{1 + seed % 2}>Part {number}</h{1 + seed % 2}>{paragraphs}"
+        book.add_item(chapter)
+        chapters.append(chapter)
+        expected += [f"Part {number}", *words[:2], f"- {words[2]}"]
+    book.toc = chapters
+    book.add_item(ebooklib.EpubNcx())
+    book.add_item(ebooklib.EpubNav())
+    book.spine = ["nav", *chapters] if seed % 2 else chapters
+    return book, "\n\n".join(expected), language
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_twenty_epubs_by_ebooklib(tmp_path: Path, seed: int) -> None:
+    book, expected, language = ebook(seed)
+    path = tmp_path / "a.epub"
+    pytest.importorskip("ebooklib.epub").write_epub(str(path), book, {"epub3_landmark": seed % 2 == 0, "package_direction": seed % 3 == 0})
+    assert accepts(path, BooksSource())
+    [row], log = read(path, BooksSource())
+    assert row["text"] == expected
+    assert (row["title"], row["language"], row["labels"]) == (f"Book & {seed}", language, [("author", f"Author {seed}")])
+    assert row["license"] == (None if seed % 2 else "CC-BY-SA-4.0")
+    assert not log.damages
 
 
 ENTITIES = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY f SYSTEM "file:///etc/passwd">]>'
@@ -202,6 +254,36 @@ def test_real_gutenberg(shared_data: Callable[[str], Path]) -> None:
         assert text.endswith("had been the means of uniting them.")
         assert "Gutenberg" not in text
         assert row["url"] == "https://www.gutenberg.org/ebooks/1342"
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "author", "order"),
+    [
+        (
+            "bram-stoker_dracula",
+            "Dracula",
+            "Bram Stoker",
+            ["Hommy-Beg", "How these papers", "II\n\nJonathan Harker", "\n\nXXVII\n\n"],
+        ),
+        ("h-g-wells_the-time-machine", "The Time Machine", "H. G. Wells", ["I\n\nThe Time Traveller", "XII\n\n", "Epilogue", "Endnotes"]),
+        ("mary-shelley_frankenstein", "Frankenstein", "Mary Shelley", ["Preface", "Letter I\n\n", "I am by birth a Genevese", "Endnotes"]),
+    ],
+)
+def test_pages_without_their_package_file(shared_data: Callable[[str], Path], name: str, title: str, author: str, order: list[str]) -> None:
+    """As they lie in Standard Ebooks' folder `text`: one book, its chapters by number, the address and the licence from its own pages."""
+    folder = shared_data("lm-text") / "standardebooks" / name
+    found = [examine(file, load("all_sources").sources) for file in find([str(folder)])]
+    assert [entry.file.file for entry in found if entry.source >= 0] == ["SOURCE.txt", "titlepage.xhtml"]
+    assert {entry.why for entry in found if entry.file.file.startswith("chapter")} == {
+        "a page of a book: it is read with the others, where their package file or title page lies"
+    }
+    [row], log = read(folder / "titlepage.xhtml", BooksSource())
+    assert (row["title"], row["language"], row["license"], row["labels"]) == (title, "en", "CC0-1.0", [("author", author)])
+    assert row["url"] == f"https://standardebooks.org/ebooks/{name.replace('_', '/')}"
+    places = [row["text"].index(part) for part in order]
+    assert places == sorted(places)
+    assert "Standard Ebooks" not in row["text"]
+    assert log.records == {}
 
 
 def test_real_standard_ebooks(shared_data: Callable[[str], Path], tmp_path: Path) -> None:

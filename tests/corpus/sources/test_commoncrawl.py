@@ -140,6 +140,18 @@ def test_other_selections(served: Served, tmp_path: Path) -> None:
         urls("c", languages=("ger",), limit=4)
 
 
+def test_the_news_have_a_listing_and_no_index(served: Served, tmp_path: Path) -> None:
+    """CC-NEWS: a listing for each month, and archives whose names hold their time."""
+    name = "crawl-data/CC-NEWS/2025/07/CC-NEWS-20250701000000-00001.warc.gz"
+    (served.folder / name).parent.mkdir(parents=True)
+    (served.folder / name).write_bytes((served.folder / WARC).read_bytes())
+    (served.folder / "crawl-data/CC-NEWS/2025/07/warc.paths.gz").write_bytes(gzip.compress(f"{name}\n".encode()))
+    fetch(Selection(snapshot="CC-NEWS/2025/07", limit=1), str(tmp_path / "out"), Remote(served.url))
+    assert [row["url"] for row in rows(tmp_path / "out" / name.rpartition("/")[2])] == [page.url for page in PAGES]
+    with pytest.raises(InputError, match=r"the server answers 404.*CC-NEWS/2025/07/cc-index-table.paths.gz"):
+        fetch(Selection(snapshot="CC-NEWS/2025/07", languages=("deu",), limit=1), str(tmp_path / "none"), Remote(served.url))
+
+
 @pytest.mark.parametrize("faults", [["429"], ["503", "403"], ["drop"], ["short"], ["429", "503", "drop", "short", "flip"]])
 def test_every_fault_is_waited_out(served: Served, tmp_path: Path, faults: list[str]) -> None:
     served.faults = {WARC: list(faults), f"crawl-data/{SNAPSHOT}/cc-index-table.paths.gz": ["503"], INDEX: ["503", "drop"]}

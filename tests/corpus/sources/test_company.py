@@ -20,6 +20,7 @@ from corpus.errors import InputError
 from corpus.recipe import RecipeError, load
 from corpus.rights import RequireLabels
 from corpus.sources.delimited import CsvSource
+from corpus.sources.listing import examine, find
 from corpus.sources.tables import JsonlSource, ParquetSource
 from corpus.sources.text_files import ChatSource, TextFilesSource
 from tests.corpus.sources.reading import accepts, outcomes, read
@@ -72,6 +73,31 @@ def test_damage_costs_a_record(tmp_path: Path) -> None:
         read(path, CsvSource(text_field="body"))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_as_excel_writes_them(tmp_path: Path, encoding: str) -> None:
+    """A first line that names the delimiter, and lines that end with CR alone."""
+    path = tmp_path / "a.csv"
+    path.write_bytes('sep=;\r\nid;text\r\n1;one, two\r\n2;"three\nfour"\r\n'.encode(encoding))
+    assert [row["text"] for row in read(path, CsvSource())[0]] == ["one, two", "three\nfour"]
+    path.write_bytes('id;text\r1;one, two\r2;"three\nfour"\r'.encode(encoding))
+    assert [row["text"] for row in read(path, CsvSource())[0]] == ["one, two", "three\nfour"]
+
+
+def test_a_table_that_is_not_meant_is_listed_and_stops_nothing(tmp_path: Path) -> None:
+    """Prices beside notes: what the other files hold is read."""
+    (tmp_path / "prices.csv").write_text("item,price\n1,2\n")
+    (tmp_path / "notes.csv").write_text("id,text\n1,words\n")
+    pq.write_table(pa.table({"body": ["x"]}), tmp_path / "prices.parquet")
+    sources = load("company").sources
+    found = {entry.file.file: (entry.source, entry.why) for entry in (examine(file, sources) for file in find([str(tmp_path)]))}
+    names = [source.name for source in sources]  # type: ignore[attr-defined]
+    assert found == {
+        "notes.csv": (names.index("csv"), ""),
+        "prices.csv": (-1, "no column 'text': it has item, price; set csv.text_field to the one with the text"),
+        "prices.parquet": (-1, "no column 'text': it has body; set parquet.text_field to the one with the text"),
+    }
+
+
 @given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20)), max_size=8))
 def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, records: list[tuple[str, str]]) -> None:
     """What the csv module reads back is what we read, record by record."""
@@ -105,6 +131,11 @@ def test_a_column_map_for_jsonl_and_parquet(tmp_path: Path) -> None:
         assert (row["text"], row["url"], row["language"], row["license"]) == ("Words.", "http://a.example/", "de", "CC0-1.0")
         assert dict(row["labels"]) == {"confidential": "low", "retention": "2030"}
         assert row["origin"]["record_id"] == "7"
+
+
+def test_an_empty_label_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "x", "labels": {"confidential": null, "retention": " ", "unit": "hr"}}')
+    assert read(tmp_path / "a.jsonl", JsonlSource())[0][0]["labels"] == [("unit", "hr")]
 
 
 def test_rows_without_a_label_are_refused() -> None:

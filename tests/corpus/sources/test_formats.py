@@ -1,7 +1,11 @@
 """Every format gives the same rows of the same pages, whole, in splits, and but for the one that is damaged."""
 
 import bz2
+import contextlib
 import gzip
+import io
+import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +16,7 @@ from hypothesis import strategies as st
 
 from corpus.sources.source import InputFile, ReadLog, Split
 from corpus.sources.warc import CUT_OFF, WarcSource
-from tests.archives import FORMATS, arc_records, records, wacz, zstd
+from tests.archives import FORMATS, arc_records, records, skippable, wacz, zstd
 from tests.golden import on_disk, page, ten, warc
 
 PAGES = ten()
@@ -44,6 +48,59 @@ def test_the_same_pages(tmp_path: Path, name: str) -> None:
     assert len({row["origin"]["offset"] for row in rows}) == 10
     assert log.damages == []
     assert log.records == ({"warc:warcinfo": 1} if name.startswith("arc") else {})
+
+
+ZSTD_FLAGS = ("-1", "--ultra -22 --long=27", "--no-check --no-content-size", "--check -T2 --rsyncable", "--fast=5 --no-compress-literals")
+ZSTD_KINDS = ("a frame a record", "one frame", "skippable frames between", "with a dictionary", "with a packed dictionary")
+
+
+@pytest.mark.parametrize("kind", ZSTD_KINDS)
+@pytest.mark.parametrize("flags", ZSTD_FLAGS)
+def test_twenty_five_archives_by_the_zstd_tool(tmp_path: Path, kind: str, flags: str) -> None:
+    """What `zstd` writes, and the dictionary that `zstd --train` makes, before the frames as IIPC's specification has it."""
+    if not (tool := shutil.which("zstd")):
+        pytest.skip("no zstd: apt install zstd")
+
+    def packed(content: bytes, *more: object) -> bytes:
+        return subprocess.run([tool, "-qc", *flags.split(), *map(str, more)], input=content, capture_output=True, check=True).stdout
+
+    pieces, before, more = records(PAGES), b"", ()
+    if "dictionary" in kind:
+        for number, piece in enumerate(pieces * 10):
+            (tmp_path / f"{number}.record").write_bytes(piece + bytes([number]))
+        samples = sorted(tmp_path.glob("*.record"))
+        subprocess.run([tool, "-q", "--train", *samples, "--maxdict=2048", "-o", tmp_path / "dictionary"], check=True, capture_output=True)
+        dictionary, more = (tmp_path / "dictionary").read_bytes(), ("-D", tmp_path / "dictionary")
+        before = skippable(packed(dictionary) if "packed" in kind else dictionary, 0x5D)
+    pieces = [b"".join(pieces)] if kind == "one frame" else pieces[:4] + [b"".join(pieces[4:])]  # each is a process
+    between = skippable(b"not of the stream", 0x53) if "skippable" in kind else b""
+    file = on_disk(tmp_path, "a.warc.zst", before + b"".join(between + packed(piece, *more) for piece in pieces) + between)
+    assert WarcSource().accepts(file, Path(file.uri).read_bytes()[:4096])
+    rows, log = read(file)
+    assert [(row["url"], row["payload"]) for row in rows] == [(each.url, each.body) for each in PAGES]
+    assert log.damages == []
+
+
+@pytest.mark.parametrize("flags", [[], ["--detect-pages"], ["--text"], ["--split-seeds", "--detect-pages"]])
+@pytest.mark.parametrize("number", range(1, 6))
+def test_twenty_collections_by_py_wacz(tmp_path: Path, flags: list[str], number: int) -> None:
+    """Of one to five archives, compressed and plain, with the pages and the texts that py-wacz finds in them."""
+    main = pytest.importorskip("wacz.main")
+    inputs, expected = [], {}
+    for at in range(number):
+        pages = [page(f"http://{at}.example/{each}", f"<title>T{each}</title><p>Page {each} of {at}.</p>") for each in range(3)]
+        path = tmp_path / f"{at}.warc{'' if at % 2 else '.gz'}"
+        path.write_bytes(warc(pages, gzip=not at % 2)[0])
+        inputs.append(str(path))
+        expected |= {each.url: each.body for each in pages}
+    made = tmp_path / "a.wacz"
+    with contextlib.redirect_stdout(io.StringIO()):
+        main.main(["create", "-o", str(made), *flags, *inputs])
+    file = InputFile(0, made.name, str(made), made.stat().st_size)
+    assert WarcSource().accepts(file, made.read_bytes()[:4096])
+    rows, log = read(file)
+    assert whole(rows) == expected
+    assert log.damages == []
 
 
 @pytest.mark.parametrize("name", FORMATS)

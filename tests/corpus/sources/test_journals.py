@@ -187,6 +187,29 @@ def test_tars_as_tarfile_writes_them(
     assert names_and_data(path, ReadLog(), Wanted()) == expected
 
 
+def test_tars_one_behind_another(tmp_path: Path) -> None:
+    """`cat a.tar b.tar`: the zeros at the end of the first are not the end of the file."""
+    made = []
+    for number in range(2):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as tar:
+            info, data = tarfile.TarInfo(f"PMC{number}.nxml"), f"<article><body><p>Article {number}.</p></body></article>".encode()
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+        made.append(out.getvalue())
+    (tmp_path / "a.tar").write_bytes(b"".join(made))
+    rows, log = read(tmp_path / "a.tar", JournalsSource())
+    assert [row["text"] for row in rows] == ["Article 0.", "Article 1."]
+    assert not log.damages
+
+
+def test_an_article_in_utf16(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    path.write_bytes('<?xml version="1.0" encoding="UTF-16"?><article><body><p>Füße.</p></body></article>'.encode("utf-16"))
+    assert accepts(path, JournalsSource())
+    assert [row["text"] for row in read(path, JournalsSource())[0]] == ["Füße."]
+
+
 def test_hostile_containers(tmp_path: Path) -> None:
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, "w") as archive:

@@ -121,6 +121,15 @@ def test_own_words(text: str, own: str) -> None:
     assert own_words(text) == own
 
 
+def test_a_sentence_that_begins_like_a_message(tmp_path: Path) -> None:
+    """Some writers do not mark it: a day or a header tells a message from a sentence. Dates are those of four mail programs."""
+    dates = ["Thu Jan  1 10:00:00 2026", "Thu, 01 Jan 2026 10:00:00 +0000", "Thu Jan 01 10:00 2026 +0100", "2026-01-01 10:00:00"]
+    body = "One.\n\nFrom here on it was clear at 10:30 that all\nwould go well."
+    path = tmp_path / "a.mbox"
+    path.write_text("".join(f"From a@x.example {date}\nSubject: {at}\nTo: b@x.example\n\n{body}\n\n" for at, date in enumerate(dates)))
+    assert [(row["title"], row["text"]) for row in read(path, MailSource())[0]] == [(str(at), body) for at in range(4)]
+
+
 def test_what_is_refused() -> None:
     sealed = b"Subject: x\nContent-Type: multipart/encrypted; boundary=b\n\n--b\n\nVersion: 1\n--b--\n"
     nested = b"Subject: x\n" + b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (at, at) for at in range(300))

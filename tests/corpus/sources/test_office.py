@@ -235,6 +235,19 @@ def test_tracked_changes_and_sensitivity() -> None:
     assert told.labels == {"sensitivity": "Secret"}
 
 
+BOX = "<w:txbxContent><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:txbxContent>"
+
+
+def test_text_boxes_come_once_and_after_their_paragraph() -> None:
+    """Word writes a box twice, for itself and for older readers; old files have the second form alone; a box may hold a box."""
+    choice = f"<mc:Choice>{BOX.format('Boxed.')}</mc:Choice><mc:Fallback><w:pict>{BOX.format('Boxed.')}</w:pict></mc:Fallback>"
+    twice = f"<w:r><mc:AlternateContent xmlns:mc='m'>{choice}</mc:AlternateContent></w:r>"
+    nested = BOX.format("Outer</w:t></w:r><w:r><w:pict>" + BOX.format("inner") + "</w:pict></w:r><w:r><w:t>.")
+    body = f"<w:p><w:r><w:t>Before </w:t></w:r>{twice}<w:r><w:t>and after.</w:t></w:r></w:p><w:p><w:r><w:pict>{nested}</w:pict></w:r></w:p>"
+    deleted = f"<w:p><w:del><w:r><w:pict>{BOX.format('deleted')}</w:pict></w:r></w:del></w:p>"
+    assert read_office(word(body + deleted), Limits()).text == "Before and after.\n\nBoxed.\n\nOuter.\n\ninner"
+
+
 def sheet(rows: int) -> bytes:
     body = "".join(f'<row><c t="inlineStr"><is><t>r{number}</t></is></c></row>' for number in range(rows))
     parts = {"[Content_Types].xml": SHEET_TYPES, "xl/workbook.xml": BOOK, "xl/_rels/workbook.xml.rels": RELATIONS}
@@ -273,6 +286,15 @@ def test_what_is_refused(tmp_path: Path) -> None:
         assert accepts(path, OfficeSource())
         rows, _ = read(path, OfficeSource(max_unpacked_bytes=2**20))
         assert outcomes(rows) == [reason], name
+
+
+@pytest.mark.parametrize("kind", ["docx", "odt"])
+def test_a_file_under_another_name(kind: str, tmp_path: Path) -> None:
+    """What it is stands inside, not in the ending that a download was given."""
+    data, expected = MAKERS[kind](3)
+    (tmp_path / "download.zip").write_bytes(data)
+    assert accepts(tmp_path / "download.zip", OfficeSource())
+    assert [row["text"] for row in read(tmp_path / "download.zip", OfficeSource())[0]] == [expected]
 
 
 @given(st.sampled_from(sorted(MAKERS)), st.data())

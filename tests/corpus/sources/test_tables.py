@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from corpus.errors import InputError
 from corpus.sources.source import InputFile, ReadLog, Source, Split
 from corpus.sources.tables import JsonlSource, ParquetSource
+from tests.corpus.sources.reading import input_file, outcomes
 
 LINES = [{"id": str(number), "text": f"Text {number}.", "url": f"http://a.example/{number}"} for number in range(40)]
 
@@ -118,6 +119,30 @@ def test_parquet(tmp_path: Path) -> None:
     assert not log.damages
     with pytest.raises(InputError, match=r"no column 'content'.*it has id, text, url"):
         read(path, ParquetSource(text_field="content"))
+
+
+def test_values_that_python_has_not(tmp_path: Path) -> None:
+    """A date behind the year 9999, a time zone that is none, bytes that are no UTF-8: they cost themselves."""
+    path = tmp_path / "a.parquet"
+    bad_text = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\4\0\0\0"), pa.py_buffer(b"ab\xffc")])
+    far = pa.array([2**62], pa.int64())
+    for date in (
+        far.cast(pa.timestamp("us")),
+        far.cast(pa.timestamp("us", "Nowhere/Else")),
+        pa.array([2**31 - 1], pa.int32()).cast(pa.date32()),
+    ):
+        pq.write_table(pa.table({"text": bad_text, "date": date}), path)
+        (row,), log = read(path, ParquetSource())
+        assert (row["text"], row["date"], log.damages) == ("ab\ufffdc", None, [])
+
+
+def test_rows_of_a_table_are_bounded_by_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["x" * 1000] * 40 + ["y" * 5000]}), path, use_dictionary=False)
+    source = ParquetSource(max_document_bytes=4000, batch_bytes=10_000)
+    batches = list(source.read(Split(input_file(path), 0, 1), ReadLog()))
+    assert [batch.num_rows for batch in batches] == [10, 10, 10, 10, 1]
+    assert outcomes([row for batch in batches for row in batch.to_pylist()]) == ["ok"] * 40 + ["table:too_large"]
 
 
 def test_damaged_parquet_costs_itself_alone(tmp_path: Path) -> None:

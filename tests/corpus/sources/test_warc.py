@@ -1,6 +1,8 @@
 """WARC reading against warcio, and through every kind of damage of which other readers die or fall silent."""
 
+import gzip
 import io
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +80,28 @@ def test_each_reason(tmp_path: Path, bad: Page, reason: Any, value: float | None
     assert log.damages == []
 
 
+def _chunk(body: bytes) -> bytes:
+    return b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "expected"),
     [
         ([("Transfer-Encoding", "chunked")], b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: 1\r\n\r\n", b"hello world"),
         ([("Transfer-Encoding", "chunked")], b"<p>already joined</p>", b"<p>already joined</p>"),
-        ([("Content-Encoding", "gzip")], __import__("gzip").compress(b"<p>packed</p>"), b"<p>packed</p>"),
-        ([("Content-Encoding", "deflate")], __import__("zlib").compress(b"<p>packed</p>"), b"<p>packed</p>"),
-        ([("Content-Encoding", "deflate")], __import__("zlib").compress(b"<p>bare</p>")[2:-4], b"<p>bare</p>"),
+        ([("Content-Encoding", "gzip")], gzip.compress(b"<p>packed</p>", mtime=0), b"<p>packed</p>"),
+        ([("Content-Encoding", "deflate")], zlib.compress(b"<p>packed</p>"), b"<p>packed</p>"),
+        ([("Content-Encoding", "deflate")], zlib.compress(b"<p>bare</p>")[2:-4], b"<p>bare</p>"),
         ([("Content-Encoding", "gzip")], b"<p>unpacked by the crawler</p>", b"<p>unpacked by the crawler</p>"),
+        (
+            [("Content-Encoding", "gzip")],
+            gzip.compress(b"<p>two ", mtime=0) + gzip.compress(b"members</p>", mtime=0),
+            b"<p>two members</p>",
+        ),
+        ([("Content-Encoding", "gzip")], gzip.compress(b"<p>padded</p>", mtime=0) + bytes(9), b"<p>padded</p>"),
+        ([("Transfer-Encoding", "gzip")], gzip.compress(b"<p>in transfer</p>", mtime=0), b"<p>in transfer</p>"),
+        ([("Transfer-Encoding", "gzip, chunked")], _chunk(gzip.compress(b"<p>both</p>", mtime=0)), b"<p>both</p>"),
+        ([("Transfer-Encoding", "identity")], b"<p>as it is</p>", b"<p>as it is</p>"),
     ],
 )
 def test_bodies(tmp_path: Path, headers: list[tuple[str, str]], body: bytes, expected: bytes) -> None:
@@ -96,8 +111,6 @@ def test_bodies(tmp_path: Path, headers: list[tuple[str, str]], body: bytes, exp
 
 
 def test_a_bomb_stops_at_the_bound(tmp_path: Path) -> None:
-    import gzip
-
     bomb = gzip.compress(bytes(50_000_000))
     content, _ = warc([page("http://a.example/", bomb, headers=[("Content-Type", "text/html"), ("Content-Encoding", "gzip")])])
     rows, _ = read(on_disk(tmp_path, "a.warc.gz", content), WarcSource(max_record_bytes=1_000_000))

@@ -185,6 +185,21 @@ def test_damaged_bytes_never_raise(tmp_path_factory: pytest.TempPathFactory, kin
     assert all((row["text"] is None) == bool(row["failed"]) for row in rows)
 
 
+WIKTIONARY = {"ok": 1307, "wiki:no_text": 24, "wiki:other_namespace": 52, "wiki:redirect": 6}
+
+
+def test_real_entries_of_wiktionary(shared_data: Callable[[str], Path]) -> None:
+    """Surnames and months are entries there, by the templates that mark lists elsewhere; definitions stay, tables of translations go."""
+    rows, _ = read(shared_data("lm-text/tatuylonen__wikitextprocessor") / "test-pages-articles.xml.bz2", WikipediaSource())
+    entry = next(row for row in rows if row["title"] == "thesaurus")
+    assert (entry["labels"], entry["language"]) == ([("project", "wiktionary"), ("wiki", "enwiktionary")], "en")
+    assert entry["url"] == "https://en.wiktionary.org/wiki/thesaurus"
+    parts = ["English", "Etymology", "Noun", "- A publication, usually in the form of a book, that provides synonyms", "Synonyms", "Latin"]
+    places = [entry["text"].index(part) for part in parts]
+    assert places == sorted(places)
+    assert "Translations" not in entry["text"]
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -194,7 +209,7 @@ def test_damaged_bytes_never_raise(tmp_path_factory: pytest.TempPathFactory, kin
         ),
         ("piskvorky__gensim/bgwiki-latest-pages-articles-shortened.xml.bz2", {"ok": 1, "wiki:other_namespace": 2}),
         ("dkpro__dkpro-jwpl/aawiki-20260101-pages-meta-current.xml.bz2", {"wiki:other_namespace": 505}),
-        ("tatuylonen__wikitextprocessor/test-pages-articles.xml.bz2", {"wiki:redirect": 6}),
+        ("tatuylonen__wikitextprocessor/test-pages-articles.xml.bz2", WIKTIONARY),
     ],
 )
 def test_real_dumps(shared_data: Callable[[str], Path], tmp_path: Path, name: str, expected: dict[str, int]) -> None:

@@ -1,0 +1,74 @@
+"""What `gristmill evaluate` shows: bits per byte by group, texts, tasks, what of them stands in the training text, and what is by heart.
+
+show_evaluation(evaluation, page)
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from jobs.console import console
+from jobs.training_console import table_of
+from modeling.evaluate import rows
+from modeling.page import touched
+
+
+def show_evaluation(evaluation: Mapping[str, Any], page: Path) -> None:
+    """Bits per byte of the model, a unigram model and zstd, by split, language and source."""
+    table = table_of("split", "group", "documents", "loss", "ppl", "bits/byte", "95 %", "unigram", "zstd -19", left=2)
+    for row in rows(evaluation):
+        bits = (f"{row['bits_per_byte']:.3f}", _between(row["bits_per_byte_interval"]))
+        beside = (f"{row['unigram_bits_per_byte']:.3f}", f"{row['zstd_bits_per_byte']:.3f}")
+        style = "bold" if row["group"] == "all" else ""
+        counts = (f"{row['documents']:,}", f"{row['loss']:.3f}", f"{row['perplexity']:,.1f}")
+        table.add_row(row["split"], row["group"], *counts, *bits, *beside, style=style)
+    console.print(table)
+    _show_texts(evaluation["texts"])
+    _show_tasks(evaluation["tasks"])
+    _show_touched(evaluation)
+    console.print(f"curves and samples: [bold]{page}[/bold]", soft_wrap=True)
+
+
+def _show_texts(sets: Sequence[Mapping[str, Any]]) -> None:
+    if sets:
+        table = table_of("text", "documents", "bits/byte", "95 %", "unigram", "ppl a token", "ppl a word", "words")
+        for row in sets:
+            bits = (f"{row['bits_per_byte']:.3f}", _between(row["bits_per_byte_interval"]), f"{row['unigram_bits_per_byte']:.3f}")
+            for at, (counted, words) in enumerate(row["word_perplexity"].items()):
+                first = (escape(row["name"]), f"{row['documents']:,}", *bits, f"{row['perplexity']:,.1f}") if at == 0 else ("",) * 6
+                table.add_row(*first, f"{words['perplexity']:,.1f}", f"{words['words']:,} {counted}")
+        console.print(table)
+
+
+def _show_tasks(tasks: Sequence[Mapping[str, Any]]) -> None:
+    if tasks:
+        table = table_of("task", "chosen by", "n", "shots", "accuracy", "95 %", "chance", "bits/byte of the right one", left=2)
+        for row in tasks:
+            chance = f"{row['chance']:.3f}" if "chance" in row else "–"
+            found = (f"{row['accuracy']:.3f}", _between(row["interval"]), chance, f"{row['gold_bits_per_byte']:.3f}")
+            table.add_row(escape(row["name"]), row["chosen_by"], f"{row['n']:,}", str(row["shots"]), *found)
+        console.print(table)
+
+
+def _show_touched(evaluation: Mapping[str, Any]) -> None:
+    """What of each set stands in the training text, the score with and without it; and what is known by heart."""
+    if found := touched(evaluation):
+        table = table_of("in the training text", "items", "touched", "too short", "score", "all", "without touched")
+        for row in found:
+            without = "–" if row["without_touched"] is None else f"{row['without_touched']:.3f}"
+            counts = (f"{row['items']:,}", f"{row['touched']:,}", f"{row['too_short']:,}")
+            table.add_row(escape(row["name"]), *counts, row["score"], f"{row['all']:.3f}", without)
+        console.print(table)
+    heart = evaluation["memorisation"]
+    rows_told = "; ".join(f"{row['copies']}: {row['reproduced']} of {row['passages']}" for row in heart["rows"])
+    if rows_told:
+        console.print(
+            f"by heart (greedy decoding gives the next {heart['continuation']} tokens), by copies in the training text: {rows_told}",
+            soft_wrap=True,
+        )
+
+
+def _between(interval: Sequence[float] | None) -> str:
+    return "–" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
