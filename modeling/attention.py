@@ -4,11 +4,12 @@ Shapes are in the names: B windows, T positions, H heads, K key and value heads,
 
     mask = sight(length, device, window=128, documents_BT=documents)     # None: all that came before
     y_BHTE = attend(q_BHTE, k_BKTE, v_BKTE, mask)
+    cache = Cache(config.layers, rows=8, room=256)                       # what generation need not compute again
 """
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, final
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,54 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 
 Mask = Tensor | BlockMask | None
 _FLEX_TOLERANCE = 0.02  # of bf16 sums over a few hundred values of size 1
+
+
+@final
+class Cache:
+    """Keys and values of what rows of text have seen, one pair of (B, K, room, E) a layer; row b holds ``lengths_B[b]`` positions.
+
+    Rows begin at position 0, whatever their lengths: shorter ones are padded on the right, and the next token of a row overwrites its
+    padding. So no position is shifted, and what a row gets does not depend on the rows beside it.
+    """
+
+    def __init__(self, layers: int, *, rows: int, room: int, device: torch.device | str = "cpu"):
+        self.lengths_B = torch.zeros(rows, dtype=torch.int64, device=device)
+        self._room, self._longest = room, 0
+        self._layers: list[tuple[Tensor, Tensor] | None] = [None] * layers
+
+    def positions(self, length: int) -> Tensor:
+        """Where the next ``length`` tokens of each row stand: (B, T)."""
+        return self.lengths_B[:, None] + torch.arange(length, device=self.lengths_B.device)
+
+    def sight(self, length: int, *, window: int = 0) -> Mask:
+        """As ``sight``, of the next ``length`` tokens on all that lies in the cache once they do: bool (B, 1, T, keys)."""
+        if not self._longest:
+            return sight(length, self.lengths_B.device, window=window, flex=False)
+        keys = torch.arange(self._longest + length, device=self.lengths_B.device)
+        ago = self.positions(length)[:, :, None] - keys
+        return ((ago >= 0) & (ago < window) if window else ago >= 0)[:, None]
+
+    def extend(self, layer: int, k_BKTE: Tensor, v_BKTE: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep the keys and values of a layer's next tokens -> all of that layer's, (B, K, keys, E)."""
+        B, K, T, E = k_BKTE.shape
+        held = self._layers[layer]
+        if held is None:
+            held = self._layers[layer] = (k_BKTE.new_zeros(B, K, self._room, E), v_BKTE.new_zeros(B, K, self._room, E))
+        rows, at = torch.arange(B, device=k_BKTE.device)[:, None], self.positions(T)
+        for whole, new in zip(held, (k_BKTE, v_BKTE), strict=True):
+            whole[rows, :, at] = new.transpose(1, 2)
+        return held[0][:, :, : self._longest + T], held[1][:, :, : self._longest + T]
+
+    def advance(self, lengths_B: Tensor) -> None:
+        """That many of the tokens just kept are text, the rest padding."""
+        self.lengths_B = self.lengths_B + lengths_B
+        self._longest = int(self.lengths_B.max())
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these rows alone."""
+        self.lengths_B = self.lengths_B[rows]
+        self._longest = int(self.lengths_B.max())
+        self._layers = [held and (held[0][rows], held[1][rows]) for held in self._layers]
 
 
 def sight(length: int, device: torch.device, *, window: int = 0, documents_BT: Tensor | None = None, flex: bool | None = None) -> Mask:
@@ -89,9 +138,11 @@ def _seen_by_index(window: int, documents_BT: Tensor | None) -> Callable[[Tensor
 
 
 def rope(positions: Tensor, head_width: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Positions (T,) -> cosines and sines (T, E); the second half of E repeats the first (Su et al. 2021)."""
+    """Positions (T,) -> cosines and sines (T, E), or (B, T) -> (B, 1, T, E); the second half of E repeats the first (Su et al. 2021)."""
     frequencies = 1.0 / theta ** (torch.arange(0, head_width, 2, device=positions.device).float() / head_width)
-    angles = torch.outer(positions.float(), frequencies).repeat(1, 2)
+    angles = (positions.float()[..., None] * frequencies).repeat(*[1] * positions.ndim, 2)
+    if positions.ndim > 1:
+        angles = angles[:, None]
     return angles.cos(), angles.sin()
 
 

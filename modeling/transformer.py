@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modeling.attention import Mask, attend, rope, rotate, sight
+from modeling.attention import Cache, Mask, attend, rope, rotate, sight
 from modeling.config import ModelConfig
 from modeling.losses import linear_cross_entropy
 
 Rotation = tuple[Tensor, Tensor] | None
+Past = tuple[Cache, int] | None  # of a layer, by its number
 
 
 class Transformer(nn.Module):
@@ -46,31 +47,41 @@ class Transformer(nn.Module):
     def forward(self, ids_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
         return F.linear(self.norm(self.states(ids_BT, documents_BT)), self.predicting)
 
-    def states(self, ids_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
-        """What the last block leaves, before the last norm: (B, T, D)."""
+    def next_logits(self, ids_BT: Tensor, cache: Cache, lengths_B: Tensor) -> Tensor:
+        """The next tokens of each row, ``lengths_B`` of them and padding, behind those in ``cache``, which grows -> logits (B, V) of
+        what follows the last one."""
+        x_BTD = self.states(ids_BT, cache=cache)
+        cache.advance(lengths_B)
+        last_BD = x_BTD[torch.arange(len(lengths_B), device=ids_BT.device), lengths_B - 1]
+        return F.linear(self.norm(last_BD), self.predicting)
+
+    def states(self, ids_BT: Tensor, documents_BT: Tensor | None = None, *, cache: Cache | None = None) -> Tensor:
+        """What the last block leaves, before the last norm: (B, T, D). With ``cache``, ids go on where its rows end."""
         config, length = self.config, ids_BT.shape[1]
-        positions = torch.arange(length, device=ids_BT.device)
+        positions = cache.positions(length) if cache else torch.arange(length, device=ids_BT.device)
         x_BTD = self.embed_tokens(ids_BT)
         if config.position == "learned":
             x_BTD = x_BTD + self.embed_positions(positions)
         elif config.position == "sinusoidal":
             x_BTD = x_BTD + sinusoids(positions, config.width).to(x_BTD.dtype)
         elif config.position == "static":
-            x_BTD = x_BTD + self.static_positions[:length].to(x_BTD.dtype)
-        rotation = self.rotation(length, ids_BT.device)
+            x_BTD = x_BTD + self.static_positions[positions].to(x_BTD.dtype)
+        rotation = self.rotation(positions)
         windowed = [config.windowed(layer) for layer in range(config.layers)]
         masks: dict[bool, Mask] = {
-            kind: sight(length, ids_BT.device, window=config.sliding_window if kind else 0, documents_BT=documents_BT)
+            kind: cache.sight(length, window=config.sliding_window if kind else 0)
+            if cache
+            else sight(length, ids_BT.device, window=config.sliding_window if kind else 0, documents_BT=documents_BT)
             for kind in set(windowed)
         }
-        for layer, kind in zip(self.layers, windowed, strict=True):
-            x_BTD = layer(x_BTD, rotation, masks[kind])
+        for number, (layer, kind) in enumerate(zip(self.layers, windowed, strict=True)):
+            x_BTD = layer(x_BTD, rotation, masks[kind], *([(cache, number)] if cache else []))
         return x_BTD
 
-    def rotation(self, length: int, device: torch.device) -> Rotation:
+    def rotation(self, positions: Tensor) -> Rotation:
         if self.config.position != "rope":
             return None
-        return rope(torch.arange(length, device=device), self.config.head_width, self.config.rope_theta)
+        return rope(positions, self.config.head_width, self.config.rope_theta)
 
     def loss(
         self, ids_BT1: Tensor, share_BT: Tensor, documents_BT: Tensor | None = None, *, z_loss: float = 0.0, mtp_weight: float = 0.0
@@ -90,7 +101,8 @@ class Transformer(nn.Module):
                 documents = documents_BT[:, :length]
                 share = share_BT[:, depth:] * (documents == documents_BT[:, depth:])  # what follows a document is not foreseen
             mask = sight(length, inputs.device, documents_BT=documents)
-            x_BTD = ahead(x_BTD[:, :length], self.embed_tokens(inputs[:, depth:]), self.rotation(length, inputs.device), mask)
+            rotation = self.rotation(torch.arange(length, device=inputs.device))
+            x_BTD = ahead(x_BTD[:, :length], self.embed_tokens(inputs[:, depth:]), rotation, mask)
             further, _ = self._compared(x_BTD, targets[:, depth:], share_BT[:, depth:] if share is None else share, 0.0)
             total = total + mtp_weight / len(self.mtp) * further
         return total, plain.detach()
@@ -115,11 +127,11 @@ class Block(nn.Module):
         if self.after:
             self.post_feedforward_layernorm = RMSNorm(config.width, config.norm_epsilon)
 
-    def forward(self, x_BTD: Tensor, rotation: Rotation, mask: Mask) -> Tensor:
+    def forward(self, x_BTD: Tensor, rotation: Rotation, mask: Mask, past: Past = None) -> Tensor:
         if self.after:
-            x_BTD = x_BTD + self.post_attention_layernorm(self.self_attn(x_BTD, rotation, mask))
+            x_BTD = x_BTD + self.post_attention_layernorm(self.self_attn(x_BTD, rotation, mask, past=past))
             return x_BTD + self.post_feedforward_layernorm(self.mlp(x_BTD))
-        x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), rotation, mask)
+        x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), rotation, mask, past=past)
         return x_BTD + self.mlp(self.post_attention_layernorm(x_BTD))
 
 
@@ -154,7 +166,7 @@ class Attention(nn.Module):
             self.q_norm = RMSNorm(self.head_width * (self.heads if whole else 1), config.norm_epsilon)
             self.k_norm = RMSNorm(self.head_width * (self.kv_heads if whole else 1), config.norm_epsilon)
 
-    def forward(self, x_BTD: Tensor, rotation: Rotation, mask: Mask) -> Tensor:
+    def forward(self, x_BTD: Tensor, rotation: Rotation, mask: Mask, past: Past = None) -> Tensor:
         B, T, _ = x_BTD.shape
         q, k = self.q_proj(x_BTD), self.k_proj(x_BTD)
         if self.qk_norm == "width":
@@ -166,6 +178,9 @@ class Attention(nn.Module):
         v_BKTE = self.v_proj(x_BTD).view(B, T, self.kv_heads, self.head_width).transpose(1, 2)
         if rotation is not None:
             q_BHTE, k_BKTE = rotate(q_BHTE, *rotation), rotate(k_BKTE, *rotation)
+        if past is not None:
+            cache, layer = past
+            k_BKTE, v_BKTE = cache.extend(layer, k_BKTE, v_BKTE)
         return self.o_proj(attend(q_BHTE, k_BKTE, v_BKTE, mask).transpose(1, 2).reshape(B, T, -1))
 
 
@@ -196,10 +211,11 @@ class RMSNorm(nn.Module):
 
 
 def sinusoids(positions: Tensor, width: int) -> Tensor:
-    """Positions (T,) -> (T, D): sines, then cosines, of wave lengths from 2π to 20,000π; in the scale of the embeddings (0.02)."""
+    """Positions (T,) or (B, T) -> (T, D) or (B, T, D): sines, then cosines, of wave lengths from 2π to 20,000π; in the
+    scale of the embeddings (0.02)."""
     frequencies = torch.exp(-math.log(10_000.0) * torch.arange(0, width, 2, device=positions.device).float() / width)
-    angles = torch.outer(positions.float(), frequencies)
-    return 0.02 * torch.cat((angles.sin(), angles.cos()), dim=-1)[:, :width]
+    angles = positions.float()[..., None] * frequencies
+    return 0.02 * torch.cat((angles.sin(), angles.cos()), dim=-1)[..., :width]
 
 
 def initial(name: str, shape: torch.Size, config: ModelConfig, seed: int) -> Tensor:

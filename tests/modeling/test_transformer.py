@@ -270,7 +270,7 @@ def test_multi_token_prediction_by_its_definition() -> None:
     states, expected = model.states(ids[:, :12]), float(plain)
     for depth, ahead in enumerate(model.mtp, 1):
         merged = torch.cat((ahead.state_norm(states[:, :-1]), ahead.token_norm(model.embed_tokens(ids[:, depth:12]))), -1)
-        states = ahead.block(ahead.merge(merged), model.rotation(12 - depth, ids.device), None)
+        states = ahead.block(ahead.merge(merged), model.rotation(torch.arange(12 - depth)), None)
         logits = F.linear(model.norm(states), model.embed_tokens.weight)
         nats = F.cross_entropy(logits.flatten(0, 1), ids[:, depth + 1 :].flatten(), reduction="sum") / 24
         expected += 0.6 / 2 * float(nats)
