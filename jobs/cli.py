@@ -30,6 +30,7 @@ COMMANDS = {
     "plan": "What a training run would take: memory, hours, energy.",
     "pretrain": "A model from token shards.",
     "evaluate": "Bits per byte of a model, beside a unigram model and zstd.",
+    "answer": "What a model answers, scored: exact match, F1, BLEU, chrF, ROUGE, GSM8K, HumanEval.",
     "ablate": "Which corpus makes the better model, with intervals and controls.",
     "generate": "Text from a model.",
     "export": "A model as a plain folder of transformers.",

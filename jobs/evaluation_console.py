@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from jobs.console import console
 from jobs.training_console import table_of
+from modeling.answers.session import ANSWERS
 from modeling.evaluate import rows
 from modeling.page import touched
 
@@ -29,6 +30,21 @@ def show_evaluation(evaluation: Mapping[str, Any], page: Path) -> None:
     _show_tasks(evaluation["tasks"])
     _show_touched(evaluation)
     console.print(f"curves and samples: [bold]{page}[/bold]", soft_wrap=True)
+
+
+def show_answers(found: Mapping[str, Any], output: Path) -> None:
+    """The scores of `gristmill answer`, and what to know of them."""
+    table = table_of("score", "n", "shots", "value", "95 %")
+    for name, score in found["scores"].items():
+        between = "–" if score["interval"] is None else _between(score["interval"])
+        table.add_row(name, f"{found['n']:,}", str(found["shots"]), f"{score['value']:.3f}", between)
+    console.print(table)
+    if cut := found["cut_prompts"]:
+        console.print(
+            f"{cut:,} of {found['n']:,} prompts are longer than the context of {found['context_length']:,}: their beginning is cut."
+        )
+    console.print(f"[dim]{escape(found['signature'])}[/dim]", soft_wrap=True)
+    console.print(f"each answer: [bold]{output / ANSWERS}[/bold]", soft_wrap=True)
 
 
 def _show_texts(sets: Sequence[Mapping[str, Any]]) -> None:

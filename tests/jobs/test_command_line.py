@@ -45,6 +45,9 @@ SURFACE = {
         "--spark-processes", "--master", "--overwrite",
     ],
     "evaluate": ["MODEL", "TOKENS", "--output", "--text", "--task", "--contamination"],
+    "answer": [
+        "MODEL", "--task", "--metric", "--output", "--shots", "--tokens", "--seed", "--batch", "--samples", "--run-generated-code",
+    ],
     "ablate": [
         "CORPORA", "--budget", "--seeds", "--preset", "--set", "--output", "--vary", "--neutral", "--tasks", "--tokenizer", "--vocab-size",
         "--controls", "--parallel", "--yes", "--launch", "--print-commands", "--run", "--master", "--allow",
