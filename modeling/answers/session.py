@@ -156,6 +156,8 @@ def _scored(
     if metric == "humaneval":
         return _programs(questions, texts)
     said = [each[0].strip() for each in texts]
+    rows: list[dict[str, float]]
+    scores: dict[str, dict[str, Any]]
     if metric in _CORPUS_METRICS:
         whole = CorpusMetric(metric, said, [question.references for question in questions])
         rows = [{metric: whole.score(each)} for each in whole.statistics]
@@ -172,7 +174,7 @@ def _scored(
 
 
 def _programs(questions: Sequence[Question], texts: Sequence[Sequence[str]]) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]], str]:
-    items = []
+    items: list[dict[str, Any]] = []
     for question, written in zip(questions, texts, strict=True):
         ran = [run_program(f"{question.prompt}{text}\n{question.test}", Limits()) for text in written]
         passed = sum(each.passed for each in ran)
