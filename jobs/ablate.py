@@ -48,7 +48,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--tokenizer", metavar="DIR", help="One for all arms, as for encode; default: trained on an equal share of each.")
 @click.option("--vocab-size", "vocabulary", type=click.IntRange(min=300), help="Of the tokenizer that is trained; default: the preset's.")
 @click.option(
-    "--controls/--no-controls", default=True, show_default=True, help="A against A drawn again, and against A with words shuffled."
+    "--controls/--no-controls", default=True, show_default=True, help="A against A in another order, and against A with words shuffled."
 )
 @click.option("--parallel", type=click.IntRange(min=1), help="Runs at once; default one a GPU, or one a core.")
 @click.option("--yes", is_flag=True, help="Run even if it will take more than an hour.")

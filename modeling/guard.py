@@ -57,14 +57,12 @@ class Guard:
     def updates(self, step: int) -> int:
         return step - self._past.skipped
 
-    def judge(self, strategy: Strategy, step: int, loss_sum: Tensor, gradient_norm: float, *, counts: bool = True) -> tuple[float, str]:
+    def judge(self, strategy: Strategy, step: int, loss_sum: Tensor, gradient_norm: float) -> tuple[float, str]:
         """(loss of the whole batch, why the step is to be skipped or ""), before step ``step``. Raises NotFinite or TooManySpikes.
 
-        One sum over the processes, which carries the loss (of those where it ``counts``) and the wish to end: whoever is asked, all end
-        behind the same step.
+        One sum over the processes, which carries the loss and the wish to end: whoever is asked, all end behind the same step.
         """
-        mine = loss_sum if counts else torch.zeros_like(loss_sum)
-        summed = strategy.reduce(torch.stack((mine, torch.full_like(loss_sum, self._asked))), reduce_op="sum")
+        summed = strategy.reduce(torch.stack((loss_sum, torch.full_like(loss_sum, self._asked))), reduce_op="sum")
         assert isinstance(summed, Tensor)
         loss, asked = summed.tolist()
         self.ending = asked > 0

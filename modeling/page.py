@@ -21,7 +21,7 @@ from modeling.evaluate import EVALUATION, rows
 from modeling.evaluation import plots as interval_plots
 from modeling.evaluation.texts import ordered
 from modeling.recorder import CURVE, VALIDATION
-from modeling.run_page import thinned
+from modeling.run_page import run_curves
 from modeling.train import RUN, read_manifest
 from tokenization.shards import TOKENIZER
 from tokenization.tokenizer import FERTILITY
@@ -41,7 +41,7 @@ def write_page(model: Path, evaluation: Path, *, corpus_page: str | None = None)
         headline=next(row for row in reversed(table) if row["group"] == "all"),
         rows=table,
         likelihood=likelihood_sections(told, _json(model / RUN)["epochs"]),
-        curves=curves(_lines(model / CURVE), _lines(model / VALIDATION)),
+        curves=run_curves([row for row in _lines(model / CURVE) if not row.get("skipped")], _lines(model / VALIDATION)),
         fertility=_json(model / TOKENIZER / FERTILITY) if "sample" in tokenizer else [],  # a user's own was measured by nobody
         tokenizer=tokenizer,
         model=asdict(checkpoint.read_config(model)),
@@ -100,19 +100,6 @@ def _bits(kind: str, groups: Mapping[str, Mapping[str, Any]]) -> list[interval_p
 
 def _range(interval: Sequence[float] | None) -> str:
     return "–" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
-
-
-def curves(steps: list[dict[str, Any]], validations: list[dict[str, Any]]) -> dict[str, dict[str, list[tuple[float, float]]]]:
-    """Series of points (step, value) for the four plots; long curves thinned to means."""
-    steps = [row for row in steps if not row.get("skipped")]
-    loss = {"train": thinned([(row["step"], row["loss"]) for row in steps])}
-    if validations:
-        loss["validation"] = [(row["step"], row["loss"]) for row in validations]
-    groups = {
-        kind: {name: [(row["step"], row[kind][name]["bits_per_byte"]) for row in validations] for name in validations[-1][kind]}
-        for kind in ("source", "language")
-    }
-    return {"loss": loss, **groups, "gradient": {"norm": thinned([(row["step"], row["gradient_norm"]) for row in steps])}}
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:

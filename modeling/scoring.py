@@ -8,9 +8,9 @@ tokens behind a cut would be guessed with no context, and the figure would speak
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from tokenization.shards import TokenSplit
 
 _BATCH_TOKENS = 8192
 _BATCH_LOGITS = 1 << 27  # 0.5 GB of float32
+_BLOCK_TOKENS = 1 << 20
+T = TypeVar("T")
 
 
 @final
@@ -88,6 +90,31 @@ def score(
     return nats
 
 
+def blocks(items: Iterable[T], ids: Callable[[T], int]) -> Iterator[list[T]]:
+    """Items in their order, about a million ids together: what :func:`score_sequences` may hold. ``ids``: how many an item has."""
+    block: list[T] = []
+    held = 0
+    for item in items:
+        block.append(item)
+        held += ids(item)
+        if held >= _BLOCK_TOKENS:
+            yield block
+            block, held = [], 0
+    if block:
+        yield block
+
+
+def figures(documents: int, nats: float, tokens: int, size: int) -> dict[str, Any]:
+    """What is told of documents: ``loss`` a token, ``perplexity``, and ``bits_per_byte`` over the ``size`` of their texts in bytes."""
+    loss, bits = nats / max(1, tokens), nats / np.log(2) / max(1, size)
+    return {"documents": documents, "tokens": tokens, "bytes": size, "loss": loss, "perplexity": perplexity(loss), "bits_per_byte": bits}
+
+
+def perplexity(loss: float) -> float:
+    """exp of nats a token; of a hopeless loss the largest that a float64 holds with ease."""
+    return float(np.exp(min(loss, 700.0)))
+
+
 @final
 @dataclass(frozen=True)
 class Scored:
@@ -102,7 +129,7 @@ def score_sequences(
 ) -> list[Scored]:
     """Each sequence of ids by itself, of any length. Batches change nothing but the last bits of a float32.
 
-    Likeliest among what generation may draw. A batch holds ``batch_tokens`` or fewer, and 0.5 GB of logits.
+    Likeliest of all but <s> and what fills texts up. A batch holds ``batch_tokens`` or fewer, and 0.5 GB of logits.
     """
     device, never = next(model.parameters()).device, sorted({config.bos, config.pad} - {config.eos})
     results = [Scored(np.zeros(max(0, len(ids) - 1)), np.zeros(max(0, len(ids) - 1), bool)) for ids in sequences]
@@ -153,15 +180,6 @@ def summary(split: TokenSplit, documents: int, nats: np.ndarray) -> dict[str, An
             members[value or "unknown"].append(row)
 
     def of(rows: Any) -> dict[str, Any]:
-        total, tokens, size = float(nats[rows].sum()), int(targets[rows].sum()), int(sizes[rows].sum())
-        loss = total / max(1, tokens)
-        return {
-            "documents": len(targets[rows]),
-            "tokens": tokens,
-            "bytes": size,
-            "loss": loss,
-            "perplexity": float(np.exp(min(loss, 700.0))),
-            "bits_per_byte": total / np.log(2) / max(1, size),
-        }
+        return figures(len(targets[rows]), float(nats[rows].sum()), int(targets[rows].sum()), int(sizes[rows].sum()))
 
     return of(np.arange(documents)) | {name: {key: of(rows) for key, rows in sorted(found.items())} for name, found in groups.items()}

@@ -9,9 +9,8 @@ from math import log
 from typing import final
 
 import numpy as np
-import torch
 
-from modeling.module import token_losses
+from modeling.scoring import score_sequences
 from modeling.transformer import Transformer
 from tokenization.tokenizer import Tokenizer
 
@@ -35,15 +34,6 @@ class TextScore:
 
 
 def score_text(model: Transformer, tokenizer: Tokenizer, text: str) -> TextScore:
-    """As a document of its own, in windows that overlap by half: what ``modeling.scoring`` does with those of a split."""
-    ids = tokenizer.document(text).astype(np.int64)
-    length, device = model.config.context_length, next(model.parameters()).device
-    nats, scored = 0.0, 1
-    with torch.no_grad():
-        while scored < len(ids):
-            stop = min(scored + (length if scored == 1 else max(1, length // 2)), len(ids))
-            window = torch.from_numpy(ids[max(0, stop - length - 1) : stop]).to(device)
-            losses, _ = token_losses(model, model.config, window[None])
-            nats += float(losses[0, scored - stop :].double().sum())
-            scored = stop
-    return TextScore(nats, len(ids) - 1, len(text.encode()))
+    """As a document of its own, in windows that overlap by half."""
+    [scored] = score_sequences(model, model.config, [tokenizer.document(text).astype(np.int64)])
+    return TextScore(float(scored.nats.sum()), len(scored.nats), len(text.encode()))

@@ -26,24 +26,26 @@ def fertility(tokenizer: Tokenizer, texts: Iterable[tuple[str | None, str]]) -> 
     for language, text in texts:
         ids = tokenizer.encode(text)
         found = int(pc.sum(pc.list_value_length(words(pa.array([text])))).as_py()) // 2
-        totals[language or "unknown"] += (1, len(text.encode()), found, len(ids), is_byte[ids].sum(), _unknown(tokenizer, ids))
-    rows = []
-    for language, (documents, size, found, tokens, fallback, unknown) in totals.items():
-        rows.append(
-            {
-                "language": language,
-                "documents": int(documents),
-                "bytes": int(size),
-                "words": int(found),
-                "tokens": int(tokens),
-                "tokens_per_word": round(float(tokens / max(1, found)), 4),
-                "bytes_per_token": round(float(size / max(1, tokens)), 4),
-                "byte_share": round(float(fallback / max(1, tokens)), 6),
-                "unknown": int(unknown),
-            }
-        )
+        totals[language or "unknown"] += counted(tokenizer, is_byte, text, ids, found)
+    rows = [{"language": language, **costs(count), "unknown": int(count[5])} for language, count in totals.items()]
     return sorted(rows, key=lambda row: (-row["bytes"], row["language"]))
 
 
-def _unknown(tokenizer: Tokenizer, ids: np.ndarray) -> int:
-    return 0 if tokenizer.special.unknown is None else int((ids == tokenizer.special.unknown).sum())
+def counted(tokenizer: Tokenizer, is_byte: np.ndarray, text: str, ids: np.ndarray, found: int) -> np.ndarray:
+    """Of one document with ``found`` words: documents, bytes, words, tokens, tokens for a single byte, unknown ones; int64 (6,)."""
+    unknown = 0 if tokenizer.special.unknown is None else (ids == tokenizer.special.unknown).sum()
+    return np.array([1, len(text.encode()), found, len(ids), is_byte[ids].sum(), unknown], np.int64)
+
+
+def costs(count: np.ndarray) -> dict[str, Any]:
+    """Sums of :func:`counted` as a row of a table."""
+    documents, size, found, tokens, fallback, _ = count.tolist()
+    return {
+        "documents": documents,
+        "bytes": size,
+        "words": found,
+        "tokens": tokens,
+        "tokens_per_word": round(tokens / max(1, found), 4),
+        "bytes_per_token": round(size / max(1, tokens), 4),
+        "byte_share": round(fallback / max(1, tokens), 6),
+    }

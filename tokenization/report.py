@@ -22,6 +22,7 @@ from corpus.kernels.words import words
 from corpus.report import plots
 from corpus.report.page import style, template
 from corpus.storage import Place, json_bytes, locate
+from tokenization import fertility
 from tokenization.sample import Sample, Text, held_out
 from tokenization.tokenizer import Tokenizer
 
@@ -67,32 +68,20 @@ def costs(tokenizer: Tokenizer, texts: Iterable[Text]) -> dict[str, Any]:
     it. ``byte_share``, ``unknown_share``: of the tokens, those for a single byte, and those for what has none.
     """
     totals: dict[tuple[str, str], np.ndarray] = defaultdict(lambda: np.zeros(7, np.int64))
-    is_byte, unknown = tokenizer.is_byte(), tokenizer.special.unknown
-    continued = _continued(tokenizer)
+    is_byte, continued = tokenizer.is_byte(), _continued(tokenizer)
     for each in texts:
         ids, encoded = tokenizer.encode(each.text), each.text.encode()
         spans = words(pa.array([each.text]))[0].as_py()
         found = [encoded[start:end].decode() for start, end in zip(spans[::2], spans[1::2], strict=True)]
-        row = (1, len(encoded), len(found), len(ids), is_byte[ids].sum(), (ids == unknown).sum() if unknown is not None else 0)
+        row = [*fertility.counted(tokenizer, is_byte, each.text, ids, len(found)), sum(map(continued, found))]
         for key in (("all", "all"), ("language", each.language or "unknown"), ("source", each.source or "unknown")):
-            totals[key][:6] += row
-            totals[key][6] += sum(map(continued, found))
+            totals[key] += row
     rows: dict[str, list[dict[str, Any]]] = {"all": [], "language": [], "source": []}
-    for (kind, group), (documents, size, count, tokens, single, missing, cut) in totals.items():
-        rows[kind].append(
-            {
-                "group": group,
-                "documents": int(documents),
-                "bytes": int(size),
-                "words": int(count),
-                "tokens": int(tokens),
-                "tokens_per_word": round(float(tokens / max(1, count)), 4),
-                "bytes_per_token": round(float(size / max(1, tokens)), 4),
-                "continued_share": round(float(cut / max(1, count)), 6),
-                "byte_share": round(float(single / max(1, tokens)), 6),
-                "unknown_share": round(float(missing / max(1, tokens)), 6),
-            }
-        )
+    for (kind, group), count in totals.items():
+        row_of = {"group": group, **fertility.costs(count[:6])}
+        row_of["continued_share"] = round(float(count[6] / max(1, count[2])), 6)
+        row_of["unknown_share"] = round(float(count[5] / max(1, count[3])), 6)
+        rows[kind].append(row_of)
     ordered = {kind: sorted(each, key=lambda row: (-row["bytes"], row["group"])) for kind, each in rows.items()}
     return {"all": ordered["all"][0], "language": ordered["language"], "source": ordered["source"]}
 

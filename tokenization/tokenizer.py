@@ -153,7 +153,7 @@ class SentencePiece(Tokenizer):
     def byte_lengths(self) -> np.ndarray:
         lengths = np.array([len(piece.replace("\u2581", " ").encode()) for piece in self.pieces()], np.int64)
         lengths[self.is_byte()] = 1
-        lengths[[self._processor.is_control(each) or self._processor.is_unknown(each) for each in range(self.vocabulary)]] = 0
+        lengths[~self._spoken] = 0
         return lengths
 
 

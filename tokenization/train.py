@@ -215,9 +215,6 @@ def _wordpiece(sample: Sample, asked: Wanted) -> bytes:
     """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     letters = [*alphabet, *(CONTINUATION + letter for letter in alphabet)]
-    if asked.vocabulary < len(SPECIAL) + len(asked.reserved) + len(letters):
-        hint = f"take {len(SPECIAL) + len(asked.reserved) + len(letters)} or more"
-        raise InputError("the vocabulary is too small for WordPiece over bytes", where=str(asked.vocabulary), hint=hint)
     made = huggingface.empty_wordpiece({}, nfc=asked.nfc)
     trainer = trainers.WordPieceTrainer(
         vocab_size=asked.vocabulary,

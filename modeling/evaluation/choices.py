@@ -10,7 +10,7 @@ Of multiple choice all four ways of choosing are told, the card's first: the log
     result["accuracy"], result["interval"]
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final, get_args
 
@@ -18,11 +18,9 @@ import numpy as np
 
 from modeling.evaluation.tasks import Item, Normalisation, Task
 from modeling.resampling import ratio_intervals, wilson
-from modeling.scoring import score_sequences
+from modeling.scoring import blocks, score_sequences
 from modeling.transformer import Transformer
 from tokenization.tokenizer import Tokenizer
-
-_BLOCK_TOKENS = 1 << 20
 
 
 @final
@@ -54,7 +52,7 @@ def log_likelihoods(
 ) -> list[Answered]:
     """Of each (prompt, answer), in their order; the prompt may be empty."""
     found: list[Answered] = []
-    for block in _blocks(encode_pair(tokenizer, *pair) for pair in pairs):
+    for block in blocks((encode_pair(tokenizer, *pair) for pair in pairs), lambda pair: len(pair[0])):
         kept = [_fitting(ids, answer, model.config.context_length) for ids, answer in block]
         scores = score_sequences(model, model.config, kept, batch_tokens=batch_tokens)
         for (ids, answer), short, scored in zip(block, kept, scores, strict=True):
@@ -163,16 +161,3 @@ def _fitting(ids: np.ndarray, answer: int, context_length: int) -> np.ndarray:
 def _split(answers: Sequence[Answered], items: Sequence[Item]) -> list[list[Answered]]:
     left = iter(answers)
     return [[next(left) for _ in item.options] for item in items]
-
-
-def _blocks(encoded: Iterator[tuple[np.ndarray, int]]) -> Iterator[list[tuple[np.ndarray, int]]]:
-    block: list[tuple[np.ndarray, int]] = []
-    held = 0
-    for pair in encoded:
-        block.append(pair)
-        held += len(pair[0])
-        if held >= _BLOCK_TOKENS:
-            yield block
-            block, held = [], 0
-    if block:
-        yield block

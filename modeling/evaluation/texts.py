@@ -14,12 +14,11 @@ from typing import Any, final
 import numpy as np
 
 from modeling.resampling import ratio_intervals
-from modeling.scoring import score_sequences
+from modeling.scoring import blocks, figures, perplexity, score_sequences
 from modeling.transformer import Transformer
 from tokenization.shards import TokenSplit
 
 GROUPS = ("source", "language", "length", "position")
-_BLOCK_TOKENS = 1 << 20
 _MOST_GROUPS = 40
 _POSITIONS = 16  # 1 to 15, 16 to 31, doubling; the last holds all beyond 2^18
 _SIZES = (("below 1 kB", 0), ("1 to 4 kB", 1_000), ("4 to 16 kB", 4_000), ("16 to 64 kB", 16_000), ("64 kB and more", 64_000))
@@ -72,7 +71,7 @@ def score_documents(
 ) -> ScoredDocuments:
     """``byte_lengths``: ``Tokenizer.byte_lengths``. Memory: a block of about a million tokens, and 400 bytes a document."""
     columns: dict[str, list[Any]] = {name: [] for name in ("nats", "targets", "byte", "bytes", "words", "lines", "source", "language")}
-    for block in _blocks(documents):
+    for block in blocks(documents, lambda document: len(document.ids)):
         for document, scored in zip(
             block, score_sequences(model, model.config, [each.ids for each in block], stride=stride, batch_tokens=batch_tokens), strict=True
         ):
@@ -109,7 +108,7 @@ def describe(scored: ScoredDocuments, *, among: np.ndarray | None = None) -> dic
     losses, bits = ratio_intervals(nats, targets), ratio_intervals(nats / np.log(2), sizes)
     result: dict[str, Any] = {kind: {} for kind in GROUPS}
     for at, (kind, name) in enumerate(columns):
-        told = _figures(int((targets[:, at] > 0).sum()), nats[:, at].sum(), int(targets[:, at].sum()), int(sizes[:, at].sum()))
+        told = figures(int((targets[:, at] > 0).sum()), float(nats[:, at].sum()), int(targets[:, at].sum()), int(sizes[:, at].sum()))
         told["bits_per_byte_interval"] = bits[at]
         told["perplexity_interval"] = _exponents(losses[at])
         result |= told if kind == "all" else {kind: result[kind] | {name: told}}
@@ -163,23 +162,6 @@ def ordered(kind: str, names: Collection[str]) -> list[str]:
     return sorted(names, key=lambda name: int(name.partition(" ")[0])) if kind == "position" else sorted(names)
 
 
-def perplexity(loss: float) -> float:
-    return float(np.exp(min(loss, 700.0)))
-
-
-def _blocks(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    block: list[Document] = []
-    held = 0
-    for document in documents:
-        block.append(document)
-        held += len(document.ids)
-        if held >= _BLOCK_TOKENS:
-            yield block
-            block, held = [], 0
-    if block:
-        yield block
-
-
 def _folded(names: Sequence[str], sizes: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """The names of the documents, those of the smaller groups beyond the fortieth replaced by one."""
     values = np.array([*names, ""], object)[:-1]
@@ -189,12 +171,6 @@ def _folded(names: Sequence[str], sizes: np.ndarray, chosen: np.ndarray) -> np.n
         small = np.argsort(-held, kind="stable")[_MOST_GROUPS - 1 :]
         values[np.isin(codes, small)] = "all others"
     return values
-
-
-def _figures(documents: int, nats: float, tokens: int, size: int) -> dict[str, Any]:
-    loss = float(nats) / max(1, tokens)
-    bits = float(nats) / np.log(2) / max(1, size)
-    return {"documents": documents, "tokens": tokens, "bytes": size, "loss": loss, "perplexity": perplexity(loss), "bits_per_byte": bits}
 
 
 def _exponents(losses: list[float] | None) -> list[float] | None:

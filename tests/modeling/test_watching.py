@@ -31,6 +31,7 @@ from modeling.scoring import chunks, score
 from modeling.text_score import score_text
 from modeling.train import Launch, pretrain
 from tests.browser import browser, browser_problem
+from tests.conftest import REPOSITORY
 from tokenization.packing import Waste
 from tokenization.shards import TokenFolder
 
@@ -226,25 +227,12 @@ def test_a_run_that_is_resumed_loses_no_line_of_csv(tmp_path: Path) -> None:
     assert found == {"from-step-00000000": 4, "from-step-00000002": 3}
 
 
-TEN_LINES = """
-from pathlib import Path
-from modeling.evaluate import load_model
-from modeling.generate import Sampling, generate
-from modeling.text_score import score_text
-from tokenization.tokenizer import load
-
-folder = Path("model")
-model, tokenizer = load_model(folder), load(folder / "tokenizer")
-print("".join(generate(model, tokenizer, "The mill", tokens=40, sampling=Sampling(seed=1))))
-print(score_text(model, tokenizer, "The mill grinds.").bits_per_byte)
-"""
-
-
 def test_ten_lines_load_generate_and_score(watched: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Those that README shows."""
-    assert TEN_LINES.strip().count("\n") == 9
+    """Those of README."""
+    lines = (REPOSITORY / "README.md").read_text().partition("From Python:\n\n```python\n")[2].partition("```")[0]
+    assert lines.count("\n") == 10
     monkeypatch.chdir(watched.parent)
-    exec(TEN_LINES, {})
+    exec(lines, {})
     *_, bits = capsys.readouterr().out.split()
     assert 1 < float(bits) < 20
 
