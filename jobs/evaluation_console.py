@@ -54,7 +54,7 @@ def _show_texts(sets: Sequence[Mapping[str, Any]]) -> None:
             bits = (f"{row['bits_per_byte']:.3f}", _between(row["bits_per_byte_interval"]), f"{row['unigram_bits_per_byte']:.3f}")
             for at, (counted, words) in enumerate(row["word_perplexity"].items()):
                 first = (escape(row["name"]), f"{row['documents']:,}", *bits, f"{row['perplexity']:,.1f}") if at == 0 else ("",) * 6
-                table.add_row(*first, f"{words['perplexity']:,.1f}", f"{words['words']:,} {counted}")
+                table.add_row(*first, f"{words['perplexity']:,.1f}", f"{words['words']:,} {counted.removesuffix(' of the original')}")
         console.print(table)
 
 
