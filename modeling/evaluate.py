@@ -176,7 +176,8 @@ def unigram_costs(split: TokenSplit, vocabulary: int) -> np.ndarray:
     counts = np.ones(vocabulary)
     for start in range(0, split.tokens, _READ_TOKENS):
         counts += np.bincount(split.read(start, min(split.tokens, start + _READ_TOKENS)), minlength=vocabulary)
-    counts[1] = 0  # <s> is never predicted
+    if split.special.bos != split.special.eos:
+        counts[split.special.bos] = 0  # never predicted
     with np.errstate(divide="ignore"):
         return -np.log(counts / counts.sum())
 

@@ -15,7 +15,7 @@ def test_runs_to_its_end(small_corpus: Path, small_tokens: Path, path: Path, mon
     monkeypatch.setenv("GRISTMILL_TOKENS", str(small_tokens))
     book = nbformat.read(path, as_version=4)
     assert all(not cell.get("outputs") for cell in book.cells), "kept without outputs"
-    NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
+    NotebookClient(book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
     outputs = [output for cell in book.cells for output in cell.get("outputs", ())]
     drawn = [output for output in outputs if "image/png" in output.get("data", {})]
     assert len(drawn) >= 2

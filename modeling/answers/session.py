@@ -156,6 +156,8 @@ def _scored(
     if metric == "humaneval":
         return _programs(questions, texts)
     said = [each[0].strip() for each in texts]
+    rows: list[dict[str, float]]
+    scores: dict[str, dict[str, Any]]
     if metric in _CORPUS_METRICS:
         whole = CorpusMetric(metric, said, [question.references for question in questions])
         rows = [{metric: whole.score(each)} for each in whole.statistics]

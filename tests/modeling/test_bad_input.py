@@ -183,7 +183,7 @@ def test_one_line_that_names_the_place(
     [
         ("nowhere", "tokenizer", "this is no finished corpus"),
         ("tokens", "tokenizer", "the manifest is of another format"),
-        ("corpus", "nowhere", "this is no tokenizer folder"),
+        ("corpus", "nowhere", "there is no tokenizer"),
         ("corpus", "tokens", "this is no tokenizer folder"),
     ],
 )

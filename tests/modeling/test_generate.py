@@ -13,7 +13,7 @@ from modeling.config import ModelConfig
 from modeling.generate import Continuing, Sampling, complete, generate
 from modeling.module import build
 from modeling.transformer import Transformer
-from tokenization.tokenizer import BOS, EOS, PAD, UNKNOWN, Tokenizer
+from tokenization.tokenizer import BOS, EOS, PAD, UNKNOWN, SpecialIds, Tokenizer
 
 SMALL = ModelConfig(vocabulary=40, context_length=12, layers=2, width=24, heads=4, kv_heads=2, hidden=32)
 
@@ -21,7 +21,7 @@ SMALL = ModelConfig(vocabulary=40, context_length=12, layers=2, width=24, heads=
 class Letters(Tokenizer):
     """An id a letter."""
 
-    kind, digest, vocabulary = "letters", "letters", 30
+    kind, digest, vocabulary, special = "letters", "letters", 30, SpecialIds()
 
     def encode(self, text: str) -> np.ndarray:
         return np.array([ord(letter) - 97 + 4 for letter in text], np.int32)
@@ -31,6 +31,9 @@ class Letters(Tokenizer):
 
     def is_byte(self) -> np.ndarray:
         return np.zeros(30, bool)
+
+    def pieces(self) -> list[str]:
+        return [chr(each - 4 + 97) if each >= 4 else "" for each in range(30)]
 
     def byte_lengths(self) -> np.ndarray:
         return np.where(np.arange(30) < 4, 0, 1)

@@ -1,5 +1,6 @@
 """Evaluation by likelihood: against `transformers` on the exported model, against plain reckoning, and against what was planted."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -207,7 +208,6 @@ def test_bytes_of_ids(kind: str, tmp_path: Path) -> None:
 
 
 def test_wikitext_as_the_literature_counts_it(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
-    preprocess = pytest.importorskip("lm_eval.tasks.wikitext.preprocess_wikitext")
     file = shared_data("lm-text") / "pytorch__examples" / "wikitext-2" / "test.txt"
     folder = tmp_path / "wiki"
     folder.mkdir()
@@ -216,7 +216,8 @@ def test_wikitext_as_the_literature_counts_it(shared_data: Callable[[str], Path]
     assert len(read.texts) == 60, "articles"
     assert sum(text.words + text.lines for text in read.texts) == 245_569
     raw = file.read_text()
-    assert detokenized(raw) == preprocess.wikitext_detokenizer({"page": raw})
+    # of what lm-evaluation-harness 0.4.13 makes of it: lm_eval.tasks.wikitext.preprocess_wikitext.wikitext_detokenizer({"page": raw})
+    assert hashlib.sha256(detokenized(raw).encode()).hexdigest() == "f7a499621c56efe6af6dfcf0000730cb19f60063656a277e0dc881c165d6c397"
     assert not read.has_end
 
 

@@ -107,7 +107,7 @@ def installed() -> list[metadata.Distribution]:
     for each in sorted(metadata.distributions(), key=lambda each: each.metadata["Name"].lower()):
         modules = [file for file in each.files or () if file.suffix == ".py" and "__pycache__" not in file.parts]
         if (
-            each.metadata["License-Expression"]
+            each.metadata.get("License-Expression")
             and 2 < len(modules) < 20
             and all(Path(str(each.locate_file(file))).exists() for file in modules)
         ):
@@ -120,7 +120,7 @@ def test_twenty_installed_packages_as_wheels_sdists_and_trees(tmp_path: Path) ->
     packages = installed()
     assert len(packages) == 20
     for number, package in enumerate(packages):
-        name, license = f"{package.metadata['Name']}-{package.version}", package.metadata["License-Expression"]
+        name, license = f"{package.metadata['Name']}-{package.version}", package.metadata.get("License-Expression")
         files = [file for file in package.files or () if ".." not in file.parts and file.suffix in ("", ".py", ".txt", ".md")]
         contents = {str(file): Path(str(package.locate_file(file))).read_bytes() for file in files}
         modules, expected = [path for path in contents if path.endswith(".py")], {}
