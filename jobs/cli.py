@@ -31,13 +31,14 @@ COMMANDS = {
     "pretrain": "A model from token shards.",
     "evaluate": "Bits per byte of a model, beside a unigram model and zstd.",
     "answer": "What a model answers, scored: exact match, F1, BLEU, chrF, ROUGE, GSM8K, HumanEval.",
+    "harness": "Tasks of the Language Model Evaluation Harness (lm_eval).",
     "ablate": "Which corpus makes the better model, with intervals and controls.",
     "generate": "Text from a model.",
     "export": "A model as a plain folder of transformers.",
     "judge": "People compare what models wrote, in a local page.",
     "batches": "Which documents the optimizer sees at a step.",
 }
-_HEAVY = {"torch", "lightning", "safetensors", "tensorboard"}
+_EXTRAS = dict.fromkeys(("torch", "lightning", "safetensors", "tensorboard"), "train") | {"lm_eval": "harness"}
 
 
 class _Jobs(click.Group):
@@ -52,8 +53,8 @@ class _Jobs(click.Group):
         try:
             command = import_module(f"jobs.{cmd_name.replace('-', '_')}").command
         except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] in _HEAVY:
-                raise EnvironmentProblem(f"{error.name} is not installed", hint="pip install 'gristmill[train]'") from error
+            if extra := _EXTRAS.get((error.name or "").partition(".")[0]):
+                raise EnvironmentProblem(f"{error.name} is not installed", hint=f"pip install 'gristmill[{extra}]'") from error
             raise
         assert isinstance(command, click.Command)
         return command

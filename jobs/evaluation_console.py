@@ -47,6 +47,19 @@ def show_answers(found: Mapping[str, Any], output: Path) -> None:
     console.print(f"each answer: [bold]{output / ANSWERS}[/bold]", soft_wrap=True)
 
 
+def show_harness(found: Mapping[str, Any], file: Path) -> None:
+    """Each score of each task as lm_eval names it, and its standard error."""
+    table = table_of("task", "score", "n", "value", "standard error", left=2)
+    for task, values in found["results"].items():
+        counted = f"{found['n'][task]['effective']:,}" if task in found["n"] else ""
+        for name, value in values.items():
+            if isinstance(value, float) and "_stderr" not in name:
+                error = values.get(name.replace(",", "_stderr,"))
+                table.add_row(escape(task), escape(name), counted, f"{value:.3f}", f"{error:.3f}" if isinstance(error, float) else "–")
+    console.print(table)
+    console.print(f"[dim]lm_eval {found['lm_eval']}[/dim]  [bold]{file}[/bold]", soft_wrap=True)
+
+
 def _show_texts(sets: Sequence[Mapping[str, Any]]) -> None:
     if sets:
         table = table_of("text", "documents", "bits/byte", "95 %", "unigram", "ppl a token", "ppl a word", "words")

@@ -53,7 +53,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("modeling.finished", "modeling.run_page", "modeling.loggers"),
     ("modeling.train",),
     ("modeling.evaluate", "modeling.find_rate"),
-    ("modeling.page", "modeling.ablation", "modeling.judging", "modeling.answers"),
+    ("modeling.page", "modeling.ablation", "modeling.judging", "modeling.answers", "modeling.harness"),
     ("jobs",),
 )  # fmt: skip
 

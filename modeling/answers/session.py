@@ -145,12 +145,12 @@ def _answers(
     return texts
 
 
-def _headline(metric: Metric) -> str:
+def _headline(metric: str) -> str:
     return _HEADLINE.get(metric, metric)
 
 
 def _scored(
-    metric: Metric, questions: Sequence[Question], texts: Sequence[Sequence[str]]
+    metric: str, questions: Sequence[Question], texts: Sequence[Sequence[str]]
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]], str]:
     """What each item is given, the scores of all with their intervals, and the signature of the metric."""
     if metric == "humaneval":

@@ -48,6 +48,7 @@ SURFACE = {
     "answer": [
         "MODEL", "--task", "--metric", "--output", "--shots", "--tokens", "--seed", "--batch", "--samples", "--run-generated-code",
     ],
+    "harness": ["MODEL", "--task", "--output", "--include", "--shots", "--batch", "--seed"],
     "ablate": [
         "CORPORA", "--budget", "--seeds", "--preset", "--set", "--output", "--vary", "--neutral", "--tasks", "--tokenizer", "--vocab-size",
         "--controls", "--parallel", "--yes", "--launch", "--print-commands", "--run", "--master", "--allow",
