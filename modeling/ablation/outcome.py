@@ -18,7 +18,7 @@ import numpy as np
 from corpus.errors import InputError
 from corpus.storage import json_bytes, locate
 from modeling.ablation.design import FORMAT, HELD_OUT, NULL, POSITIVE, SHUFFLED, Design
-from modeling.ablation.held_out import BAD, GOOD, TEXT, HeldOut, Piece
+from modeling.ablation.held_out import BAD, GOOD, RARE, TEXT, HeldOut, Piece
 from modeling.ablation.statistics import Effect, Scores, compare, holm, mean_of, noise_of
 
 RESULT = "ablation.json"
@@ -45,6 +45,7 @@ def conclude(design: Design, folder: Path, **more: Any) -> dict[str, Any]:
         "controls": controls,
         "noise": asdict(noise_of(*_alike(design), texts)),
         "sets": {name: _set_facts(held.pieces, numbers) for name, numbers in held.sets.items()},
+        "rare_languages": _rare(held.pieces),
         "draws": [{"arm": arm, "seed": seed, "epochs": each["run"]["epochs"], **each["draw"]} for (arm, seed), each in told.items()],
         "curves": [{"arm": arm, "seed": seed, "sets": each["curve"]} for (arm, seed), each in told.items()],
         "design": asdict(design),
@@ -185,6 +186,16 @@ def _set_facts(pieces: Sequence[Piece], numbers: Sequence[int]) -> dict[str, Any
         "units": len({piece.key for piece in chosen}),
         "bytes": sum(len(piece.text.encode()) for piece in chosen),
     }
+
+
+def _rare(pieces: Sequence[Piece]) -> dict[str, dict[str, int]]:
+    """Set -> language -> how many of its held-out documents are no part of the outcome."""
+    found: dict[str, dict[str, int]] = {}
+    for piece in pieces:
+        if piece.kind == RARE:
+            counts, language = found.setdefault(piece.set, {}), piece.language or "unknown"
+            counts[language] = counts.get(language, 0) + 1
+    return found
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -35,8 +35,11 @@ def texts(count: int, *, seed: int, words: int = 60) -> dict[str, str]:
     return found
 
 
-def write_corpus(folder: Path, documents: dict[str, str], *, held_out: float = 0.15, shards: int = 2) -> Path:
-    """``documents`` in order of their ids, a shard an equal range of these; a share of them, by hash, is validation."""
+def write_corpus(
+    folder: Path, documents: dict[str, str], *, held_out: float = 0.15, shards: int = 2, languages: dict[str, str] | None = None
+) -> Path:
+    """``documents`` in order of their ids, a shard an equal range of these; a share of them, by hash, is validation. ``languages`` of
+    those that are not English, by id."""
     (folder / "documents").mkdir(parents=True)
     ids = sorted(documents)
     parts: Sequence[Sequence[str]] = [[name for name in ids if int(name[:8], 16) * shards >> 32 == at] for at in range(shards)]
@@ -44,7 +47,7 @@ def write_corpus(folder: Path, documents: dict[str, str], *, held_out: float = 0
     for number, part in enumerate(parts):
         split = ["validation" if fraction(name, "split") < held_out else "train" for name in part]
         columns = {"id": part, "split": split, "text": [documents[name] for name in part]}
-        table = pa.table({**columns, "source": ["made"] * len(part), "language": ["en"] * len(part)})
+        table = pa.table({**columns, "source": ["made"] * len(part), "language": [(languages or {}).get(name, "en") for name in part]})
         pq.write_table(table, folder / "documents" / f"{number:05d}.parquet")
         told.append({"file": f"{number:05d}.parquet", "rows": len(part), "texts": [documents[name] for name in part]})
     (folder / manifest.NAME).write_text(json.dumps({"format": manifest.FORMAT, "shards": {"documents": told}, "parents": []}))

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.errors import InputError, OutputError
-from corpus.hashing import content_digest
+from corpus.hashing import content_digest, fraction
 from corpus.storage import locate
 from jobs.ablate import _tokens
 from jobs.cli import gristmill
@@ -73,6 +73,18 @@ def test_held_out_sets(corpora: dict[str, str], tmp_path: Path) -> None:
     held.write(tmp_path)
     assert HeldOut.read(tmp_path) == held
     assert HeldOut.read(tmp_path).digest == held.digest
+
+
+def test_a_language_that_is_rare_in_a_set_is_no_part_of_the_outcome(tmp_path: Path) -> None:
+    documents = texts(150, seed=1)
+    held_out = [name for name in documents if fraction(name, "split") < 0.5]
+    corpus = write_corpus(tmp_path / "c", documents, held_out=0.5, languages={held_out[0]: "zh", **dict.fromkeys(held_out[1:11], "de")})
+    held = HeldOut.of({"c": str(corpus)})
+    rare = [piece for piece in held.pieces if piece.kind == "rare language"]
+    assert [(piece.key, piece.language) for piece in rare] == [(held_out[0], "zh")], "one of some 75; ten German ones stay"
+    assert len(held.sets["c"]) == len(held_out) - 1
+    held.write(tmp_path)
+    assert Exclusion(tmp_path).reasons([held_out[0]], ["another text"]) == ["same_id"], "held out all the same"
 
 
 def test_a_draw_begins_at_the_same_id_whatever_else_a_corpus_holds(corpora: dict[str, str], tmp_path: Path) -> None:
