@@ -12,6 +12,7 @@ import click
 import pyarrow.parquet as pq
 
 from corpus.storage import locate
+from corpus.tasks import raising_user_errors
 from jobs.order_console import show_documents, show_mixture, show_seen, show_windows
 from jobs.running import run
 from modeling.config import ModelConfig, SettingError, TrainConfig, with_settings
@@ -29,12 +30,15 @@ Example:
   gristmill batches tokens/ --model model/ --seen-until 1200 --output seen.parquet
 """
 
+_MOST_STEPS = 10**12  # times a batch of windows it is an int64 still
+_STEP = click.IntRange(1, _MOST_STEPS)
+
 
 @click.command("batches", epilog=EXAMPLE)
 @click.argument("tokens", metavar="TOKENS")
-@click.option("--step", type=click.IntRange(min=1), help="Steps count from 1, as in curve.jsonl.")
-@click.option("--until", type=click.IntRange(min=1), metavar="STEP", help="The last step to print; default the first.")
-@click.option("--seen-until", type=click.IntRange(min=0), metavar="STEP", help="Count what the steps up to this one have seen.")
+@click.option("--step", type=_STEP, help="Steps count from 1, as in curve.jsonl.")
+@click.option("--until", type=_STEP, metavar="STEP", help="The last step to print; default the first.")
+@click.option("--seen-until", type=click.IntRange(0, _MOST_STEPS), metavar="STEP", help="Count what the steps up to this one have seen.")
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="With --seen-until: each document, as Parquet."
 )
@@ -50,16 +54,22 @@ def command(tokens, step, until, seen_until, output, corpus, folder, name, setti
     document, of step, window, source, id and address. With --seen-until: how much was seen of each source."""
     if (step is None) == (seen_until is None):
         raise SettingError("either --step or --seen-until is needed")
+    if step is None and (until or corpus):
+        raise SettingError("--until and --corpus go with --step")
+    if output and seen_until is None:
+        raise SettingError("--output goes with --seen-until")
+    if until and until < step:
+        raise SettingError(f"step {until:,} is before step {step:,}", where="--until")
     opened = TokenFolder.open(tokens)
     model, train = _settings(opened, folder, name, settings, mixture)
     plan_batches(train, model.context_length, 1)
     windows, order = arrange(opened.split("train"), model.context_length, train)
     if seen_until is not None:
         show_mixture(order, seen_until)
-        with pq.ParquetWriter(output, SEEN, compression="zstd") if output else nullcontext() as writer:
+        with raising_user_errors(str(output)), pq.ParquetWriter(output, SEEN, compression="zstd") if output else nullcontext() as writer:
             show_seen(by_source(seen(windows, order, seen_until), writer), seen_until, output)
             return
-    rows = documents_of(windows, order, first_step=step - 1, last_step=max(step, until or step))
+    rows = documents_of(windows, order, first_step=step - 1, last_step=until or step)
     if until is None and corpus is None:
         return show_windows(rows, order.windows_of(step - 1))
     show_documents(rows if corpus is None else with_urls(rows, opened, locate(corpus)))

@@ -30,7 +30,7 @@ EXAMPLE = "\b\nExample:\n  gristmill plan --preset 1.3b --tokens 26e9 --gpus 64 
 def command(name, settings, tokens, gpus, gpu, mfu, price, as_json) -> None:  # type: ignore[no-untyped-def]
     """Parameters, FLOPs, memory by layout, hours and energy of a run: an estimate from the data sheet of GPU, and --mfu."""
     model, train = with_settings(*preset(name), settings)
-    wanted = tokens or float(train.steps * train.global_batch_tokens)
+    wanted = float(train.steps * train.global_batch_tokens) if tokens is None else tokens
     made = plan(model, train, tokens=wanted, gpus=gpus, gpu=GPUS[gpu], utilisation=mfu, price=price)
     if as_json:
         click.echo(json.dumps({"estimate": True, "preset": name, "gpus": gpus, "gpu": gpu, "mfu": mfu, **asdict(made)}, indent=1))

@@ -57,7 +57,7 @@ def command(tokens, output, name, settings, mixture, log, finding, spark_process
     """Pretrain a model on TOKENS; the same command goes on with a run that was killed. SIGTERM saves behind the step, and exits 0."""
     model, train = with_settings(*preset(name, TokenFolder.open(tokens).manifest["tokenizer"]["vocabulary"]), settings)
     train = train if mixture is None else replace(train, mixture=Mixture.read(mixture).data)
-    launch = Launch(logs=tuple(log.split(",")), **launched)
+    launch = Launch(logs=tuple(name.strip() for name in log.split(",")), **launched)
     if finding:
         return show_rate(find_rate(tokens, output, model, train, launch), train)
     if spark_processes:

@@ -6,6 +6,7 @@ with_settings(config, training, ["train.learning_rate=1e-3", "model.position=lea
 """
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, final, get_args
@@ -68,6 +69,8 @@ class ModelConfig:
             raise SettingError("every size of a model must be 1 or more", where="model")
         if min(self.sliding_window, self.full_attention_every, self.head_dim, self.mtp_heads) < 0:
             raise SettingError("sliding_window, full_attention_every, head_dim and mtp_heads are 0 or more", where="model")
+        if not (0 < self.rope_theta < math.inf and 0 < self.norm_epsilon < 1):  # NaN is neither
+            raise SettingError("rope_theta is a number above 0, norm_epsilon one between 0 and 1", where="model")
         if self.mtp_heads >= self.context_length:
             raise SettingError(f"no token lies {self.mtp_heads + 1} ahead in a window of {self.context_length}", where="model.mtp_heads")
         if (self.width % self.heads and not self.head_dim) or self.heads % self.kv_heads:
@@ -163,15 +166,17 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         positive = (self.steps, self.global_batch_tokens, self.micro_batch_windows, self.validate_every_steps, self.checkpoint_every_steps)
-        if min(positive) < 1 or self.warmup_steps < 0:
+        if min(*positive, self.validation_tokens) < 1 or self.warmup_steps < 0:
             raise SettingError("steps, batches and intervals must be 1 or more", where="train")
-        if self.learning_rate <= 0 or not 0 <= self.final_rate <= 1 or self.clip_norm <= 0:
+        if not (0 < self.learning_rate < math.inf and 0 <= self.final_rate <= 1 and self.clip_norm > 0):
             raise SettingError("learning_rate and clip_norm must be positive, final_rate a share", where="train")
-        if self.z_loss < 0 or self.mtp_weight < 0:
-            raise SettingError("z_loss and mtp_weight are 0 or more", where="train")
+        if not all(0 <= each < math.inf for each in (self.z_loss, self.mtp_weight, self.weight_decay)):
+            raise SettingError("z_loss, mtp_weight and weight_decay are 0 or more", where="train")
+        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
+            raise SettingError("beta1 and beta2 are decays of 0 or more, below 1", where="train")
         if not 0 <= self.ema < 1:
             raise SettingError("ema is a decay below 1, or 0 for none", where="train.ema")
-        if self.spike_deviations < 0 or self.spike_window < 10 or self.spike_limit < 1:
+        if not 0 <= self.spike_deviations < math.inf or self.spike_window < 10 or self.spike_limit < 1:
             raise SettingError("spike_deviations is 0 or more, spike_window 10 or more, spike_limit 1 or more", where="train.spike_…")
         if not 0 <= self.seed < 1 << 63:
             raise SettingError("a seed is a whole number from 0 to 2^63 - 1", where="train.seed")

@@ -93,8 +93,8 @@ def find_rate(
 
 
 def _judged(rates: list[float], losses: list[float], smoothed: list[float], file: Path) -> Found:
-    at = min(range(len(smoothed)), key=smoothed.__getitem__)
-    if at == 0:
+    at = min(range(len(smoothed)), key=smoothed.__getitem__, default=0)
+    if at == 0:  # or the first loss was no number
         raise SettingError("no learning rate lowers the loss", where="--find-rate", hint="look at the data, or at a larger batch")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ long as the context, the last context_length tokens are computed anew for each t
     complete(model, tokenizer, ["One mill", "Two mills"], tokens=100, sampling=Sampling(temperature=0), stop=["\\n"])
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -34,8 +35,10 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.temperature < 0 or self.top_k < 0 or not 0 < self.top_p <= 1:
+        if not 0 <= self.temperature < math.inf or self.top_k < 0 or not 0 < self.top_p <= 1:
             raise SettingError("temperature and top-k must be 0 or more, top-p above 0 and at most 1", where=str(self))
+        if not 0 <= self.seed < 1 << 63:
+            raise SettingError("a seed is a whole number from 0 to 2^63 - 1", where="--seed")
 
 
 def generate(model: Transformer, tokenizer: Tokenizer, prompt: str, *, tokens: int, sampling: Sampling) -> Iterator[str]:
@@ -151,7 +154,8 @@ def choose(logits_V: Tensor, sampling: Sampling, generator: torch.Generator, nev
     logits[list(never)] = -torch.inf
     if sampling.temperature == 0:
         return logits.argmax()
-    ordered, ids = torch.sort(logits / sampling.temperature, descending=True, stable=True)
+    # less the largest: divided by a temperature near 0 it would be no number
+    ordered, ids = torch.sort((logits - logits.max()) / sampling.temperature, descending=True, stable=True)
     if sampling.top_k:
         ordered[sampling.top_k :] = -torch.inf
     shares = ordered.softmax(-1)

@@ -31,7 +31,7 @@ from tokenization.packing import Grouped
 
 BY = ("source", "language")
 PATTERN = 10_000  # places of a pattern, at most: a weight is exact to a ten-thousandth
-_HINT = "see `gristmill pretrain --help`"
+_HINT = "phases: [{until: 0.8, weights: {web: 7, wiki: 2}}, {weights: {wiki: 1}}]"
 
 
 @final

@@ -96,6 +96,8 @@ def plan(
     """``price``: of one GPU for an hour. Raises SettingError where the GPUs do not divide the global batch, or a number is none."""
     if not 0 < utilisation < 1 or gpus < 1 or not 1 <= tokens < 1e30:  # NaN is neither
         raise SettingError("utilisation lies in (0, 1); gpus and tokens are 1 or more", where="plan")
+    if price is not None and not 0 <= price < 1e30:
+        raise SettingError("a price is 0 or more", where="plan")
     memory = [_largest(model, train, layout, gpus, gpu) for layout in layouts(gpus, gcd(model.kv_heads, model.hidden))]
     chosen = next((each for each in memory if each.fits), None)
     flops = tokens * model.flops_per_token

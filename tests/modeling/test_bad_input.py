@@ -92,6 +92,7 @@ GENERATE = ["generate", "{root}/model", "--tokens", "1"]
 EVALUATE = ["evaluate", "{root}/model", "{root}/tokens", "--output", "{root}/out"]
 BATCHES = ["batches", "{root}/tokens", "--step", "1", "--set", "model.context_length=16", "--set", "train.global_batch_tokens=32"]
 PRETRAIN = ["pretrain", "{root}/tokens", "--output", "{root}/out", "--set", "model.context_length=16", "--set", "train.steps=1"]
+SEEN = ["batches", "{root}/tokens", "--seen-until", "1", *BATCHES[4:]]
 TOKENIZER = ["train-tokenizer", "{root}/corpus", "--output", "{root}/out", "--vocab-size", "330"]
 PLAN = ["plan", "--preset", "tiny"]
 
@@ -153,6 +154,8 @@ PLAN = ["plan", "--preset", "tiny"]
         (nothing, [*PRETRAIN[:3], "{root}/corpus/manifest.json/out", *PRETRAIN[4:]], "cannot write: {root}/corpus/manifest.json/out"),
         (nothing, [*TOKENIZER[:3], "{root}/corpus", *TOKENIZER[4:]], "this is no tokenizer folder: {root}/corpus"),
         (nothing, [*PRETRAIN[:3], "{root}/corpus", *PRETRAIN[4:]], "this is no model folder: {root}/corpus"),
+        (nothing, ["export", "{root}/model", "--output", "{root}/corpus/manifest.json"], "cannot write: {root}/corpus/manifest.json"),
+        (nothing, [*SEEN, "--output", "{root}/nowhere/seen.parquet"], "{root}/nowhere/seen.parquet"),
         # settings
         (nothing, [*BATCHES, "--set", "train.seed=-1"], "train.seed"),
         (nothing, [*BATCHES, "--set", "train.seed=99999999999999999999"], "train.seed"),
@@ -161,6 +164,12 @@ PLAN = ["plan", "--preset", "tiny"]
         (nothing, [*PLAN, "--tokens", "nan"], "tokens are 1 or more"),
         (nothing, [*PLAN, "--tokens", "inf"], "tokens are 1 or more"),
         (nothing, [*PLAN, "--tokens", "-5"], "tokens are 1 or more"),
+        (nothing, [*PLAN, "--tokens", "0"], "tokens are 1 or more"),
+        (nothing, [*PLAN, "--price", "nan"], "a price is 0 or more"),
+        (nothing, [*PLAN, "--price", "-1"], "a price is 0 or more"),
+        (nothing, [*GENERATE, "--temperature", "nan"], "temperature and top-k must be 0 or more"),
+        (nothing, [*GENERATE, "--temperature", "inf"], "temperature and top-k must be 0 or more"),
+        (nothing, [*GENERATE, "--seed", "99999999999999999999"], "a seed is a whole number"),
         (nothing, [*PLAN, "--mfu", "0"], "utilisation lies in (0, 1)"),
     ],
 )

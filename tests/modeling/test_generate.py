@@ -139,6 +139,13 @@ def test_one_prompt_in_pieces_is_the_batch_of_one() -> None:
     assert len(pieces) > 5
 
 
+def test_near_the_temperature_of_the_likeliest() -> None:
+    """Whatever is divided by 1e-30 leaves the range of a float32: the likeliest is drawn all the same."""
+    model = model_of(SMALL, 3)
+    cold, coldest = (complete(model, Letters(), ["the"], tokens=9, sampling=Sampling(temperature=each))[0] for each in (1e-30, 0.0))
+    assert cold == coldest
+
+
 @pytest.mark.parametrize("never", [UNKNOWN, BOS, PAD])
 def test_special_tokens_are_not_drawn(never: int) -> None:
     model = model_of(SMALL, 0)

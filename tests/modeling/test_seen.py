@@ -102,6 +102,9 @@ def test_from_a_step_to_the_page(small_tokens: Path, small_corpus: Path, tmp_pat
         ([], "either --step or --seen-until is needed"),
         (["--step", "1", "--model", "/nowhere"], "this is no model, and no unfinished run"),
         (["--step", "1", "--corpus", "{tmp}"], "no manifest.json"),
+        (["--step", "5", "--until", "4"], "step 4 is before step 5"),
+        (["--step", "1", "--output", "{tmp}/seen.parquet"], "--output goes with --seen-until"),
+        (["--seen-until", "1", "--corpus", "{tmp}"], "--until and --corpus go with --step"),
         (["--step", "1", "--mixture", "{tmp}/none.yaml"], "the mixture cannot be read"),
     ],
 )

@@ -13,12 +13,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from corpus.errors import GristmillError
 from jobs.cli import gristmill as cli
 from jobs.running import run
 from modeling import checkpoint
 from modeling.config import ModelConfig, TrainConfig
 from modeling.data import arrange
 from modeling.evaluate import load_model
+from modeling.find_rate import _judged
 from modeling.module import build
 from modeling.optimizers import make_optimizer
 from modeling.recorder import Step
@@ -355,4 +357,6 @@ def test_find_rate_suggests_and_trains_nothing(small_tokens: Path, tmp_path: Pat
     first = [row["loss"] for row in rows]
     run(cli, command)
     assert [json.loads(line)["loss"] for line in (tmp_path / "m" / "rates.jsonl").read_text().splitlines()] == first
+    with pytest.raises(GristmillError, match="no learning rate lowers the loss"):
+        _judged([], [], [], tmp_path / "rates.jsonl")  # of a run whose first loss was no number
     train(small_tokens, tmp_path / "m")

@@ -320,6 +320,15 @@ def test_the_learning_rate() -> None:
         ("train.steps=0", "must be 1 or more"),
         ("train.packing=loose", "no such packing"),
         ("train.learning_rate=-1", "must be positive"),
+        ("train.learning_rate=nan", "must be positive"),
+        ("train.clip_norm=nan", "must be positive"),
+        ("train.weight_decay=-1", "weight_decay are 0 or more"),
+        ("train.z_loss=nan", "z_loss, .* are 0 or more"),
+        ("train.beta2=1", "beta1 and beta2 are decays"),
+        ("train.spike_deviations=nan", "spike_deviations is 0 or more"),
+        ("train.validation_tokens=0", "must be 1 or more"),
+        ("model.rope_theta=nan", "rope_theta is a number above 0"),
+        ("model.norm_epsilon=0", "norm_epsilon one between 0 and 1"),
     ],
 )
 def test_settings_that_cannot_be(setting: str, told: str) -> None:

@@ -73,6 +73,7 @@ def test_what_is_said_to_the_model(tmp_path: Path) -> None:
         ("exact", ['{"prompt": "a", "answer": "b"}', '{"prompt": "a"}'], "the item has no text 'answer': FILE:2"),
         ("exact", ['{"prompt": "a", "answer": "b"}', "", "{"], "this is no JSON: FILE:3"),
         ("bleu", ["[1]"], "a line is no object: FILE:1"),
+        ("bleu", [r'{"prompt": "\ud800", "answer": "b"}'], "half of a character stands alone: FILE:1"),
         ("f1", ['{"prompt": "a", "answer": []}'], "answer is a text, or a list of texts, none empty: FILE:1"),
         ("f1", ['{"prompt": 3, "answer": "b"}'], "the item has no text 'prompt': FILE:1"),
         ("gsm8k", ['{"question": "a", "answer": "four"}'], "the answer names no number behind ####: FILE:1"),
