@@ -45,6 +45,7 @@ def command(corpus, tokenizers, sizes, kind, model, sample_bytes, output) -> Non
     with raising_user_errors(str(output)):
         norms = embedding_norms(model) if model else None
         chosen = [(path, load(path)) for path in tokenizers]
+        locate(str(output)).make_folder()  # before what takes minutes
         chosen += [(path.name, load(path)) for path in trained_sizes(corpus, output, kind=kind, sizes=sizes)]
         measured = [measure(name, each, locate(corpus), sample_bytes=sample_bytes, norms=norms) for name, each in chosen]
         page = write(measured, output)

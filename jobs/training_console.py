@@ -215,6 +215,7 @@ def show_road(curated: Result, evaluation: Mapping[str, Any], output: Path) -> N
 
 def table_of(*columns: str, left: int = 1) -> Table:
     table = Table(*columns, box=None, header_style="dim", pad_edge=False)
+    table.columns[0].overflow = "fold"  # two paths cut short look alike
     for column in table.columns[left:]:
         column.justify = "right"
     return table

@@ -76,6 +76,7 @@ def evaluate(
     if not splits:
         raise InputError("the tokens hold neither validation nor test documents", where=tokens, hint="curate with a split")
     read, read_tasks = _read(text_sets, tasks)
+    output.mkdir(parents=True, exist_ok=True)  # before what takes minutes
     model = load_model(model_folder)
     train = folder.split("train")
     costs = unigram_costs(train, tokenizer.vocabulary)
@@ -106,7 +107,6 @@ def evaluate(
         "memorisation": probe(model, train, next(iter(splits.values()))),
         "parents": [{"model": _digest(model_folder)}, {"tokens": folder.digest}],
     }  # fmt: skip
-    output.mkdir(parents=True, exist_ok=True)
     (locate(str(output)) / EVALUATION).write_bytes(json_bytes(evaluation))
     return evaluation
 

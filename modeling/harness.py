@@ -139,6 +139,7 @@ def run_tasks(
     if unknown := sorted(set(tasks) - set(manager.all_tasks)):
         near = get_close_matches(unknown[0], manager.all_tasks, 1)
         raise InputError("no such task", where=unknown[0], hint=f"did you mean {near[0]}?" if near else "--include a folder with its YAML")
+    output.mkdir(parents=True, exist_ok=True)  # before what takes minutes
     model, tokenizer = load_model(model_folder), carried(model_folder / TOKENIZER)
     ours = HarnessModel(model, tokenizer, batch=setting.batch, seed=setting.seed, told=told)
     try:
@@ -176,7 +177,6 @@ def run_tasks(
         "versions": dict(found["versions"]),
         "parents": [{"model": checkpoint.sha256(model_folder / "manifest.json")}],
     }
-    output.mkdir(parents=True, exist_ok=True)
     (locate(str(output)) / HARNESS).write_bytes(json_bytes(result))
     return result
 

@@ -8,6 +8,7 @@ The result depends on the sample alone (``tokenization.sample``), not on the num
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,7 @@ from tokenization.tokenizer import (
 
 RESERVED = ("<|im_start|>", "<|im_end|>", PREFIX, SUFFIX, MIDDLE)  # ChatML's and those of filling in; then <|extra_0|>, <|extra_1|>, …
 _MOST_BYTES = 48  # of a token over bytes: 16 characters of three bytes each, as sentencepiece's longest; else sentences of Chinese are some
+_FEW = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 _FEWEST = {"bytes": len(SPECIAL) + 256, "wordpiece": len(SPECIAL) + 512}  # kinds of `tokenizers`, and how many ids they begin with
 _SENTENCEPIECE: dict[str, Any] = {
     "byte_fallback": True,
@@ -175,7 +177,9 @@ def _sentencepiece(sample: Sample, asked: Wanted) -> bytes:
     try:
         sentencepiece.SentencePieceTrainer.train(sentence_iterator=lines, model_writer=written, minloglevel=2, **settings)
     except (RuntimeError, OSError) as error:  # "Vocabulary size too high (5000). Please set it to a value <= 812."
-        raise InputError("sentencepiece could not train", where=sample.corpus.uri, hint=_last_sentence(str(error))) from error
+        few = _FEW.search(str(error))  # its own advice names an option that is not ours
+        hint = f"characters, bytes and special tokens alone are {few[1]}: a larger --vocab-size" if few else _last_sentence(str(error))
+        raise InputError("sentencepiece could not train", where=sample.corpus.uri, hint=hint) from error
     if asked.kind == "bpe" and not asked.nfc:
         return written.getvalue()
     proto = sentencepiece_model_pb2.ModelProto()

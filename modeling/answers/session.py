@@ -74,6 +74,7 @@ def answer(
     _check(metric, setting)
     asked = read_questions(task, metric)
     prompts = prompted(asked.questions, setting.shots, seed=setting.seed)
+    output.mkdir(parents=True, exist_ok=True)  # before what takes minutes
     model, tokenizer = load_model(model_folder), carried(model_folder / TOKENIZER)
     lengths = [len(tokenizer.encode(prompt)) + 1 for prompt in prompts]
     texts = _answers(model, tokenizer, prompts, lengths, asked, setting, told)
@@ -102,7 +103,6 @@ def answer(
         ],
         "parents": [{"model": checkpoint.sha256(model_folder / "manifest.json")}, {"task": asked.digest}],
     }
-    output.mkdir(parents=True, exist_ok=True)
     (locate(str(output)) / ANSWERS).write_bytes(json_bytes(found))
     return found
 

@@ -49,6 +49,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     facts = {"corpus": "0" * 64, "tokenizer": tokenizer.digest, "code": "x"}
     (root / "tokens" / "manifest.json").write_bytes(json_bytes(_manifest(facts, tokenizer, [written])))
     _model(root, tokenizer.digest)
+    (root / "q.jsonl").write_text('{"prompt": "the mill", "answer": "grinds"}')
     return root
 
 
@@ -92,6 +93,8 @@ GENERATE = ["generate", "{root}/model", "--tokens", "1"]
 EVALUATE = ["evaluate", "{root}/model", "{root}/tokens", "--output", "{root}/out"]
 BATCHES = ["batches", "{root}/tokens", "--step", "1", "--set", "model.context_length=16", "--set", "train.global_batch_tokens=32"]
 PRETRAIN = ["pretrain", "{root}/tokens", "--output", "{root}/out", "--set", "model.context_length=16", "--set", "train.steps=1"]
+ANSWER = ["answer", "{root}/model", "--task", "{root}/q.jsonl", "--metric", "exact", "--output"]
+REPORT = ["tokenizer-report", "{root}/corpus", "--tokenizer", "{root}/tokenizer", "--output"]
 SEEN = ["batches", "{root}/tokens", "--seen-until", "1", *BATCHES[4:]]
 TOKENIZER = ["train-tokenizer", "{root}/corpus", "--output", "{root}/out", "--vocab-size", "330"]
 PLAN = ["plan", "--preset", "tiny"]
@@ -156,6 +159,10 @@ PLAN = ["plan", "--preset", "tiny"]
         (nothing, [*PRETRAIN[:3], "{root}/corpus", *PRETRAIN[4:]], "this is no model folder: {root}/corpus"),
         (nothing, ["export", "{root}/model", "--output", "{root}/corpus/manifest.json"], "cannot write: {root}/corpus/manifest.json"),
         (nothing, [*SEEN, "--output", "{root}/nowhere/seen.parquet"], "{root}/nowhere/seen.parquet"),
+        # … told before what takes minutes
+        (cut("model/model.safetensors"), [*EVALUATE[:-1], "{root}/corpus/manifest.json/out"], "cannot write: {root}/corpus"),
+        (cut("model/model.safetensors"), [*ANSWER, "{root}/corpus/manifest.json/out"], "cannot write: {root}/corpus"),
+        (gone("corpus/documents/00000.parquet"), [*REPORT, "{root}/corpus/manifest.json/out"], "cannot write: {root}/corpus"),
         # settings
         (nothing, [*BATCHES, "--set", "train.seed=-1"], "train.seed"),
         (nothing, [*BATCHES, "--set", "train.seed=99999999999999999999"], "train.seed"),

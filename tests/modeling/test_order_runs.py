@@ -6,13 +6,18 @@ What a step must see is worked out here, window by window, from the tokens; ``ba
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xxhash
 import yaml
 
-from modeling.config import TrainConfig
+from modeling.config import TrainConfig, with_settings
 from modeling.data import arrange
 from modeling.mixture import Mixture
+from modeling.presets import preset
+from modeling.train import Launch, pretrain
+from tests.modeling.made_tokens import made_tokens, prose
+from tests.modeling.test_steady import Acting, terminated
 from tests.processes import gristmill, kill_when
 from tokenization.shards import TokenFolder
 
@@ -49,6 +54,25 @@ def batches(tokens: Path, packing: str, mixture: Path | None) -> list[str]:
             total += xxhash.xxh3_64_intdigest(window.ids.tobytes() + window.mask.tobytes()) - 2**63
         found.append(f"{total % 2**64:016x}")
     return found
+
+
+def test_ended_in_the_second_epoch(tmp_path: Path) -> None:
+    """One Parquet file of seven documents, read four times over: the resumed run sees what is left of its epoch, then each one whole."""
+    documents = [("train", "made", "en", prose(seed, 120)) for seed in range(6)]
+    tokens = made_tokens(tmp_path, [*documents, ("validation", "made", "en", prose(99, 60))])
+    settings = [f"{name}={value}" for name, value in SMALL.items()]
+    model, train = with_settings(*preset("tiny", 400), settings)
+    windows, order = arrange(TokenFolder.open(tokens).split("train"), CONTEXT, train)
+    assert order.epochs(4) > 1.2
+    assert order.epochs(STEPS) > 3
+    first, then = Acting(4, terminated), Acting()
+    assert pretrain(str(tokens), tmp_path / "m", model, train, Launch(devices=1), watcher=first).paused_at == 5
+    pretrain(str(tokens), tmp_path / "m", model, train, Launch(devices=1), watcher=then)
+    assert then.first_step == 5
+    rows = [json.loads(line) for line in (tmp_path / "m" / "curve.jsonl").read_text().splitlines()]
+    assert [row["batch"] for row in rows] == batches(tokens, "concatenate", None)
+    met = np.concatenate([order.windows_of(step) for step in range(STEPS)])[: 3 * windows.count]
+    assert np.bincount(met).tolist() == [3] * windows.count
 
 
 def killed_and_resumed(

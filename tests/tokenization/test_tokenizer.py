@@ -111,8 +111,8 @@ def test_again_it_is_there_and_another_is_refused(trained: dict[str, Trained], s
 def test_bad_input(trained: dict[str, Trained], small_corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no manifest\.json"):
         train_tokenizer(str(tmp_path), tmp_path / "x", kind="bpe", vocabulary=1024)
-    for vocabulary in (300, 10_000_000):
-        with pytest.raises(InputError, match="sentencepiece could not train"):
+    for vocabulary, told in ((300, r"alone are \d{3}: a larger --vocab-size"), (10_000_000, "set it to a value <= ")):
+        with pytest.raises(InputError, match=f"sentencepiece could not train.*{told}"):
             train_tokenizer(str(small_corpus), tmp_path / "x", kind="bpe", vocabulary=vocabulary)
     with pytest.raises(InputError, match="the text is too little for that many ids"):
         train_tokenizer(str(small_corpus), tmp_path / "x", kind="bytes", vocabulary=1_000_000)
