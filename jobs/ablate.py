@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from corpus.storage import json_bytes, locate
+from corpus.tasks import raising_user_errors
 from jobs.ablation_console import show_plan, show_result, show_script
 from jobs.console import counting
 from jobs.running import run
@@ -68,7 +69,8 @@ def command(corpora, budget, output, vary, parallel, yes, launch, print_commands
     if len(corpora) < 2 and not (vary and corpora):
         raise click.UsageError("two corpora or more, or one and --vary")
     arms = varied(corpora[0], vary, output / "arms", master=master, allow=allow) if vary else named(corpora)
-    design = prepare(output, arms, Wanted(budget_tokens=_tokens(budget), **wanted))
+    with raising_user_errors(str(output)):
+        design = prepare(output, arms, Wanted(budget_tokens=_tokens(budget), **wanted))
     parallel = parallel or runs.slots(len(runs.missing(design, output)))
     estimate = runs.measure(design, output, parallel)
     resolves = {kind: expected_resolution(design, noise) for kind, noise in expected_noise(design.budget_tokens).items()}
@@ -95,7 +97,7 @@ def command(corpora, budget, output, vary, parallel, yes, launch, print_commands
 
 
 def _tokens(text: str) -> int:
-    found = re.fullmatch(r"(\d+(?:[._]\d+)*)([kmb]?)(?:-tokens)?", text.strip().lower())
+    found = re.fullmatch(r"(\d+(?:_\d+)*(?:\.\d+)?)([kmb]?)(?:-tokens)?", text.strip().lower())
     if not found:
         raise SettingError("no number of tokens", where=f"--budget {text}", hint="500k-tokens, 8B, 2_000_000")
     return round(float(found.group(1).replace("_", "")) * _UNITS[found.group(2)])

@@ -1,4 +1,4 @@
-"""A trained model as a plain folder of `transformers`, and such a folder as the beginning of a run.
+"""A trained model as a plain folder of `transformers`, and such a folder read back.
 
     export(Path("build/demo/model"), Path("plain"))                      # AutoModelForCausalLM.from_pretrained("plain")
     config = read_huggingface(Path("Qwen3-0.6B-Base"))

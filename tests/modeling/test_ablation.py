@@ -223,7 +223,7 @@ def test_budgets(text: str, tokens: int) -> None:
     assert _tokens(text) == tokens
 
 
-@pytest.mark.parametrize("text", ["", "many", "5 apples", "-3k"])
+@pytest.mark.parametrize("text", ["", "many", "5 apples", "-3k", "1.5.5k"])
 def test_no_budgets(text: str) -> None:
     with pytest.raises(SettingError, match="no number of tokens"):
         _tokens(text)
@@ -360,6 +360,8 @@ def test_another_folder_is_refused(corpora: dict[str, str], tmp_path: Path) -> N
     with pytest.raises(OutputError, match="holds something else"):
         prepare(tmp_path, corpora, Wanted(budget_tokens=500_000, seeds=3, preset="1m"))
     assert not (tmp_path / FILE).exists()
+    ran = CliRunner().invoke(gristmill, arguments(corpora, tmp_path / "mine.txt" / "out"))
+    assert "cannot write" in str(ran.exception)
 
 
 def test_a_job_array_for_slurm(corpora: dict[str, str], tmp_path: Path) -> None:

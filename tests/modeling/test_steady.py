@@ -17,6 +17,7 @@ from corpus.errors import GristmillError
 from jobs.cli import gristmill as cli
 from jobs.running import run
 from modeling import checkpoint
+from modeling.averages import Averages
 from modeling.config import ModelConfig, TrainConfig
 from modeling.data import arrange
 from modeling.evaluate import load_model
@@ -284,6 +285,22 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path: Pa
     found = checkpoint.latest(tmp_path)
     assert found
     assert (found.step, [each.name for each in (tmp_path / "checkpoints").iterdir()]) == (8, ["step-00000008"])
+
+
+@pytest.mark.parametrize(("ema", "size"), [(False, 12), (True, 16)])
+def test_what_saving_takes(ema: bool, size: int) -> None:
+    """Bytes a parameter on the process that writes, as README says, and none on the others: with more the machine could run out of them."""
+    model = build(MODEL, seed=1)
+    optimizer = make_optimizer(model, TRAIN)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    averages = Averages(model, 0.9).values if ema else None
+    told = [
+        sum(tensor.nbytes for file in checkpoint.copied(model, optimizer, averages, writes=writes).values() for tensor in file.values())
+        for writes in (True, False)
+    ]
+    assert told == [size * MODEL.parameters, 0]
 
 
 def test_a_disk_that_fails_is_told(tmp_path: Path) -> None:
