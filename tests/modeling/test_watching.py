@@ -57,7 +57,7 @@ def watched(small_tokens: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def run_of(tokens: Path) -> Run:
     folder = TokenFolder.open(tokens)
     windows, order = arrange(folder.split("train"), MODEL.context_length, TRAIN)
-    place = {"processes": 1, "devices": "CPU"}
+    place = {"processes": 1, "devices": "CPU", "versions": {"python": "3.11.7", "torch": "2.13.0"}}
     return Run(model=MODEL, train=TRAIN, tokens=folder, order=order, windows=windows.count, waste=Waste(0.1, 0.2, 0.3), place=place)
 
 
@@ -99,6 +99,7 @@ def test_the_page_of_a_run_that_goes_on(watched: Path, small_tokens: Path, tmp_p
     assert 'http-equiv="refresh"' in page
     assert "spike: 9.1 &gt; 7.2" in page
     assert "10.00 % of the tokens are in no window" in page
+    assert "processes 1, devices CPU, python 3.11.7, torch 2.13.0." in page
     assert [path.name for path in tmp_path.iterdir() if "tmp" in path.name] == []
     curves = run_curves([old, json.loads(lines[1])], [])
     assert [len(curves[plot][""]) for plot in ("rate", "memory")] == [2, 1]
