@@ -38,11 +38,12 @@ Example:
 @click.option("--seed", type=int, default=0, show_default=True, help="Which items are shots; what is drawn with --samples.")
 @click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, help="Answers made at once.")
 @click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Programs for each item of HumanEval.")
+@click.option("--trained-on", metavar="TOKENS", help="The model's tokens: how many items stand in them, word for word, is told.")
 @click.option("--run-generated-code", is_flag=True, help="Programs that the model writes may be run here, shut in.")
-def command(model: Path, task: Path, metric, output: Path, **setting) -> None:  # type: ignore[no-untyped-def]
+def command(model: Path, task: Path, metric, output: Path, trained_on, **setting) -> None:  # type: ignore[no-untyped-def]
     """Let MODEL answer the questions of a file, and score what it says."""
     with raising_user_errors(str(output)), counting("answered") as told:
-        found = answer(model, task, output, metric=metric, setting=Setting(**setting), told=told)
+        found = answer(model, task, output, metric=metric, setting=Setting(**setting), trained_on=trained_on, told=told)
     show_answers(found, output)
 
 

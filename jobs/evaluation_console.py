@@ -43,6 +43,16 @@ def show_answers(found: Mapping[str, Any], output: Path) -> None:
         console.print(
             f"{cut:,} of {found['n']:,} prompts are longer than the context of {found['context_length']:,}: their beginning is cut."
         )
+    if (overlap := found["contamination"]) is None:
+        console.print("[dim]not looked for in the training text: --trained-on TOKENS[/dim]")
+    else:
+        rest = overlap["without_touched"]
+        scores = ", ".join(f"{name} {score['value']:.3f}" for name, score in (rest["scores"] or {}).items())
+        console.print(
+            f"{overlap['touched']:,} of {overlap['items']:,} items have a run of {overlap['ngram']} words in the training text; "
+            f"the other {rest['n']:,}: {scores or '–'}",
+            soft_wrap=True,
+        )
     console.print(f"[dim]{escape(found['signature'])}[/dim]", soft_wrap=True)
     console.print(f"each answer: [bold]{output / ANSWERS}[/bold]", soft_wrap=True)
 

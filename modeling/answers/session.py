@@ -13,7 +13,8 @@ from typing import Any, final
 
 import numpy as np
 
-from corpus.errors import EnvironmentProblem
+from corpus.errors import EnvironmentProblem, InputError
+from corpus.splits import TRAIN
 from corpus.storage import json_bytes, locate
 from corpus.version import code_version
 from modeling import checkpoint
@@ -22,10 +23,12 @@ from modeling.answers.questions import Asked, Metric, Question, prompted, read_q
 from modeling.answers.sandbox import Limits, problem, run_program
 from modeling.config import SettingError
 from modeling.evaluate import load_model
+from modeling.evaluation.contamination import NGRAM, Overlap, find_overlap
+from modeling.finished import read_manifest
 from modeling.generate import Sampling, complete
 from modeling.resampling import interval, ratio_intervals, replicates
 from modeling.transformer import Transformer
-from tokenization.shards import TOKENIZER
+from tokenization.shards import TOKENIZER, TokenFolder, TokenSplit
 from tokenization.tokenizer import Tokenizer, carried
 
 FORMAT, ANSWERS = "gristmill answers 1", "answers.json"
@@ -64,21 +67,25 @@ class Setting:
 
 
 def answer(
-    model_folder: Path, task: Path, output: Path, *, metric: Metric, setting: Setting, told: Told = lambda done, total: None
-) -> dict[str, Any]:
-    """Ask, score, write ``answers.json``, and return its content. ``told``: (answers made, all).
+    model_folder: Path, task: Path, output: Path, *, metric: Metric, setting: Setting, trained_on: str | None = None,
+    told: Told = lambda done, total: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Ask, score, write ``answers.json``, and return its content. ``trained_on``: the model's tokens, in whose training split the items
+    are looked for (``modeling.evaluation.contamination``). ``told``: (answers made, all).
 
-    Raises InputError where the file cannot be read, SettingError where the setting does not fit the metric, EnvironmentProblem where a
-    package is missing or programs cannot be shut in; all before an answer is made.
+    Raises InputError where the file cannot be read or the tokens are others, SettingError where the setting does not fit the metric,
+    EnvironmentProblem where a package is missing or programs cannot be shut in; all before an answer is made.
     """
     _check(metric, setting)
     asked = read_questions(task, metric)
+    train = _training_split(model_folder, trained_on) if trained_on else None
     prompts = prompted(asked.questions, setting.shots, seed=setting.seed)
     output.mkdir(parents=True, exist_ok=True)  # before what takes minutes
     model, tokenizer = load_model(model_folder), carried(model_folder / TOKENIZER)
     lengths = [len(tokenizer.encode(prompt)) + 1 for prompt in prompts]
     texts = _answers(model, tokenizer, prompts, lengths, asked, setting, told)
     items, scores, signature = _scored(metric, asked.questions, texts)
+    overlap = train and find_overlap({"task": [[each.prompt, *each.references] for each in asked.questions]}, train, tokenizer)["task"]
     context = model.config.context_length
     found = {
         "format": FORMAT,
@@ -97,6 +104,7 @@ def answer(
         "sampling": asdict(setting.sampling),
         "context_length": context,
         "cut_prompts": sum(length > context for length in lengths),
+        "contamination": overlap and _touched(overlap, metric, asked.questions, texts, items),
         "items": [
             {"line": question.line, "name": question.name, "prompt": prompt, "references": question.references} | item
             for question, prompt, item in zip(asked.questions, prompts, items, strict=True)
@@ -105,6 +113,27 @@ def answer(
     }
     (locate(str(output)) / ANSWERS).write_bytes(json_bytes(found))
     return found
+
+
+def _training_split(model_folder: Path, tokens: str) -> TokenSplit:
+    folder = TokenFolder.open(tokens)
+    if {"tokens": folder.digest} not in read_manifest(model_folder)["parents"]:
+        raise InputError("the model was trained on other tokens", where=str(model_folder), hint=f"not those in {tokens}")
+    return folder.split(TRAIN)
+
+
+def _touched(
+    overlap: Overlap, metric: Metric, questions: Sequence[Question], texts: Sequence[Sequence[str]], items: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What is known of the items in the training text, and ``without_touched``: n and scores of the others (None: there are none)."""
+    left = np.flatnonzero(~overlap.is_touched).tolist()
+    if not left:
+        scores = None
+    elif metric in _CORPUS_METRICS:
+        scores = _scored(metric, [questions[at] for at in left], [texts[at] for at in left])[1]
+    else:
+        scores = _means([items[at]["scores"] for at in left])
+    return {"ngram": NGRAM, **overlap.facts(), "without_touched": {"n": len(left), "scores": scores}}
 
 
 def pass_at_k(samples: int, passed: int, k: int) -> float:

@@ -46,7 +46,8 @@ SURFACE = {
     ],
     "evaluate": ["MODEL", "TOKENS", "--output", "--text", "--task", "--contamination"],
     "answer": [
-        "MODEL", "--task", "--metric", "--output", "--shots", "--tokens", "--seed", "--batch", "--samples", "--run-generated-code",
+        "MODEL", "--task", "--metric", "--output", "--shots", "--tokens", "--seed", "--batch", "--samples", "--trained-on",
+        "--run-generated-code",
     ],
     "harness": ["MODEL", "--task", "--output", "--include", "--shots", "--batch", "--seed"],
     "ablate": [

@@ -142,6 +142,25 @@ def test_the_command(model: Path, tmp_path: Path) -> None:
         assert [item["output"] for item in again["items"]] == [item["output"] for item in found["items"]]
 
 
+@pytest.mark.parametrize("metric", ["exact", "bleu"])
+def test_what_stands_in_the_training_text(model: Path, tmp_path: Path, metric: str) -> None:
+    """The third item's answer is a training document; the others share no run of 13 words with one."""
+    items = [{"prompt": f"What is {at}?", "answer": prose(3 if at == 2 else 70 + at, 60)} for at in range(4)]
+    arguments = ["answer", str(model), "--task", str(written(tmp_path / "t", items)), "--metric", metric, "--tokens", "4", "--output"]
+    tokens = str(model.parent / "tokens")
+    ran = CliRunner().invoke(gristmill, [*arguments, str(tmp_path / "out"), "--trained-on", tokens], catch_exceptions=False)
+    assert "1 of 4 items have a run of 13 words in the training text; the other 3: " in ran.stdout
+    told = json.loads((tmp_path / "out" / ANSWERS).read_bytes())["contamination"]
+    assert (told["touched"], told["mostly"], told["without_touched"]["n"]) == (1, 1, 3)
+    rest = written(tmp_path / "rest", [*items[:2], items[3]])
+    alone = answer(model, rest, tmp_path / "alone", metric=metric, setting=Setting(tokens=4))  # type: ignore[arg-type]
+    assert told["without_touched"]["scores"] == alone["scores"]
+    assert alone["contamination"] is None
+    other = made_tokens(tmp_path / "other", [("train", "made", "en", prose(1, 900)), ("validation", "made", "en", prose(2, 60))])
+    with pytest.raises(InputError, match="the model was trained on other tokens"):
+        answer(model, rest, tmp_path / "x", metric="exact", setting=Setting(), trained_on=str(other))
+
+
 def test_programs_are_not_run_unasked(model: Path, tmp_path: Path) -> None:
     task = written(tmp_path / "h.jsonl", [PROGRAM])
     with pytest.raises(GristmillError, match="programs that the model writes are not run unasked.*--run-generated-code"):
