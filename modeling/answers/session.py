@@ -26,7 +26,7 @@ from modeling.evaluate import load_model
 from modeling.evaluation.contamination import NGRAM, Overlap, find_overlap
 from modeling.finished import read_manifest
 from modeling.generate import Sampling, complete
-from modeling.resampling import interval, ratio_intervals, replicates
+from modeling.resampling import interval, ratio_intervals, replicates, wilson
 from modeling.transformer import Transformer
 from tokenization.shards import TOKENIZER, TokenFolder, TokenSplit
 from tokenization.tokenizer import Tokenizer, carried
@@ -213,6 +213,9 @@ def _programs(questions: Sequence[Question], texts: Sequence[Sequence[str]]) -> 
 
 
 def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
+    """With intervals by bootstrap over items; where each is wholly right or wholly wrong, Wilson's: drawn again, none of 164 is none."""
     values = np.array([list(row.values()) for row in rows], float)
     between = ratio_intervals(values, np.ones_like(values))
+    for at in np.flatnonzero(np.isin(values, (0, 1)).all(0)).tolist() if len(rows) > 1 else ():
+        between[at] = list(wilson(int(values[:, at].sum()), len(rows)))
     return {name: {"value": float(values[:, at].mean()), "interval": between[at]} for at, name in enumerate(rows[0])}
