@@ -37,6 +37,8 @@ CUT_OFF = Reason("wiki:cut_off", "the dump breaks off within the page")
 
 _HEAD_BYTES = 2**20
 _BLOCK = 2**20
+_END = b"</mediawiki>"
+_TAIL_BYTES = 4096  # the last tag and what white space or comment may follow it
 _REDIRECT = re.compile(r"\s*#\s*[^\W\d_]{4,20}\s*:?\s*\[\[")
 _DISAMBIGUATION = re.compile(
     r"\{\{\s*(?:disambig[a-z]*|dab|hndis|geodis|mathdab|schooldis|shipindex|surname|begriffsklärung|homonymie|desambiguaci[oó]n|"
@@ -183,13 +185,29 @@ def _chunks(stream: IO[bytes], split: Split, log: ReadLog) -> Iterator[Chunk]:
     """The XML from the beginning of the split on, past its end as long as it is asked for; damage is logged where it is met."""
     start = stream.read(4)
     stream.seek(0)
+    before = b""
     if start.startswith(b"BZh"):
         chunks = _bzip2_chunks(stream, split, log)
     elif start.startswith(GZIP_MAGIC):
         chunks = _gzip_chunks(stream, split, log)
     else:
+        stream.seek(max(0, split.start - len(_END)))
+        before = stream.read(min(split.start, len(_END)))
         chunks = _plain_chunks(stream, split, log)
-    yield from _as_utf8(chunks)
+    yield from _to_the_end(_as_utf8(chunks), before, split, log)
+
+
+def _to_the_end(chunks: Iterator[Chunk], before: bytes, split: Split, log: ReadLog) -> Iterator[Chunk]:
+    """Every dump, a part of a larger one too, ends with its last tag; one cut between two pages lacks that alone. Whose own chunk is the
+    last of the file asks for it; where a stream of bzip2 begins within the tag, the rest is enough. Damage up to the end is told already.
+    """
+    tail = before
+    last: Chunk | None = None
+    for last in chunks:
+        tail = (tail + last.content)[-_TAIL_BYTES:]
+        yield last
+    if last and last.own and not last.broken and _END not in tail and not _END.endswith(tail.rstrip()):
+        log.damages.append(Damage(split.file.file, split.file.size_bytes, 0, "xml:cut_off"))
 
 
 def _bzip2_chunks(stream: IO[bytes], split: Split, log: ReadLog) -> Iterator[Chunk]:
@@ -223,6 +241,7 @@ def _gzip_chunks(stream: IO[bytes], split: Split, log: ReadLog) -> Iterator[Chun
     except OSError:
         met = max(0, stream.tell() - 64 * 1024)  # somewhere in the last block that was read
         log.damages.append(Damage(split.file.file, met, split.file.size_bytes - met, "gzip:damaged"))
+        yield Chunk(b"", at, broken=True)
 
 
 def _plain_chunks(stream: IO[bytes], split: Split, log: ReadLog) -> Iterator[Chunk]:
