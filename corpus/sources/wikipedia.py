@@ -186,7 +186,7 @@ class WikipediaSource(Source):
             text=text,
             fault=fault,
             record_id=record.number or None,
-            url=Site(address=address).url(record.title) or record.address or None,
+            url=(Site(address=address).url(record.title) if record.title else None) or record.address or None,
             title=record.title or None,
             date=parse_date(record.date),
             language=record.language,
