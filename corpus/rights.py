@@ -4,10 +4,11 @@ The signals that travel with the page: ``<meta name="robots">``, ``X-Robots-Tag`
 TDM Reservation Protocol (https://www.w3.org/community/reports/tdmrep/), AIPREF's ``Content-Usage`` (``urls.preferences``), and licences
 (``rel="license"``, JSON-LD, Dublin Core). What a site says of all its pages is ``urls.site_rights``'s.
 
-    ReadRights(obey_tdm=False)(batch)["rights"]
+    ReadRights(respect=("noai",))(batch)["rights"]
 """
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -29,6 +30,7 @@ LABELS_MISSING = Reason("labels:missing", "the document lacks an access label th
 LABELS_NOT_ALLOWED = Reason("labels:not_allowed", "an access label of the document has a value that the recipe does not allow")
 
 LICENSE_NAMES = ("license", "dcterms.license", "dcterms:license", "dc.rights", "dc:rights", "dcterms.rights", "dcterms:rights")
+STATEMENTS = {"noindex": NOINDEX, "noai": NOAI, "tdmrep": TDM_RESERVED, "aipref": AIPREF}  # what a page may state, as `respect` names it
 OPT_OUTS = ("noindex", "none", "noai", "noimageai", "tdm-reservation=1", *(f"{label}=n" for label in TRAINING))
 _MAX_LABELS = 20
 _CREATIVE_COMMONS = re.compile(
@@ -42,19 +44,19 @@ _KNOWN_WITH_COLON = ("max-snippet", "max-image-preview", "max-video-preview", "u
 @final
 @dataclass(frozen=True, kw_only=True)
 class ReadRights(DocumentStep):
-    """Sets ``rights`` and ``license``; rejects what a page does not allow, each rule by its own switch.
+    """Sets ``rights`` and ``license``; rejects what a page does not allow by the statements that ``respect`` names; none: it only records.
 
     Directives for one agent count where it is among ``agents``; those for all always do. A row without headers and
     ``meta`` (from a table, a book) stays as it is: such a source fills the columns itself.
     """
 
-    obey_noindex: bool = True
-    obey_noai: bool = True
-    obey_tdm: bool = True
-    obey_aipref: bool = False  # drafts still: off, as the rule was not there before
+    respect: tuple[str, ...] = ("noindex", "noai", "tdmrep")  # aipref: a draft still
     agents: tuple[str, ...] = ("googlebot", "ccbot")
 
-    reasons = (NOINDEX, NOAI, TDM_RESERVED, AIPREF)
+    reasons = tuple(STATEMENTS.values())
+
+    def __post_init__(self) -> None:
+        check_respect(self.respect, STATEMENTS)
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if not {"http_headers", "meta"} <= set(batch.schema.names):
@@ -73,14 +75,15 @@ class ReadRights(DocumentStep):
         for column, values in found.items():
             batch = document.with_column(batch, column, pc.if_else(is_page, pa.array(values, document.WORKING[column]), batch[column]))
         name = step_name(type(self))
-        for is_on, reason, refused in (
-            (self.obey_noindex, NOINDEX, [bool(robots & {"noindex", "none"}) for robots, _, _, _ in read]),
-            (self.obey_noai, NOAI, ["noai" in robots for robots, _, _, _ in read]),
-            (self.obey_tdm, TDM_RESERVED, [tdm for _, tdm, _, _ in read]),
-            (self.obey_aipref, AIPREF, [answer is False for _, answer in usage]),
-        ):
-            if is_on:
-                batch = reject(batch, name, reason, np.array(refused, dtype=bool))
+        refused = {
+            "noindex": [bool(robots & {"noindex", "none"}) for robots, _, _, _ in read],
+            "noai": ["noai" in robots for robots, _, _, _ in read],
+            "tdmrep": [tdm for _, tdm, _, _ in read],
+            "aipref": [answer is False for _, answer in usage],
+        }
+        for statement, reason in STATEMENTS.items():
+            if statement in self.respect:
+                batch = reject(batch, name, reason, np.array(refused[statement], dtype=bool))
         return batch
 
     def _read(self, headers: list[Any], meta: list[Any]) -> tuple[set[str], bool, str | None, str | None]:
@@ -115,6 +118,13 @@ class ReadRights(DocumentStep):
             if not agent or agent in self.agents:
                 found.add(part.strip().lower())
         return found - {""}
+
+
+def check_respect(respect: Iterable[str], known: Collection[str]) -> None:
+    """Raises ValueError for a word that names no statement of ``known``: what is misspelt would be obeyed by nobody."""
+    unknown = [word for word in respect if word not in known]
+    if unknown:
+        raise ValueError(f"respect names {unknown[0]!r}, which this step reads nowhere; known are {', '.join(known)}")
 
 
 def stated_opt_outs(rights: pa.Array) -> pa.Array:

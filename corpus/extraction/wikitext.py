@@ -16,16 +16,16 @@ from typing import Literal, final
 from corpus.extraction.templates import render
 
 _MAX_DEPTH = 100
-_MARK = "\x7f"  # what stands in for a formula until the markup is gone; MediaWiki itself uses it so
+MARK = "\x7f"  # what stands in for a formula until the markup is gone; MediaWiki itself uses it so
 _TAG = re.compile(r"<!--|<(/?)([a-zA-Z][a-zA-Z0-9]{0,19})\b([^<>]{0,1000}?)(/?)>")
 _ANY_TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]{0,19})\b[^<>]{0,1000}>")
-_DROPPED = frozenset(
+DROPPED = frozenset(
     (
         "ref", "references", "gallery", "timeline", "score", "imagemap", "hiero", "graph", "mapframe", "maplink", "inputbox",
         "categorytree", "includeonly", "indicator",
     )
 )  # fmt: skip
-_FORMULA = frozenset(("math", "chem", "ce"))
+FORMULAS = frozenset(("math", "chem", "ce"))
 _VERBATIM = frozenset(("nowiki", "pre", "syntaxhighlight", "source"))
 _BREAKS = frozenset(
     (
@@ -90,14 +90,20 @@ def article_text(
 ) -> str:
     """``tables``: left out, or a line a row with ` | ` between the cells. Empty where nothing is left. Never raises."""
     kept: list[str] = []
-    text = _without_extensions(source.replace(_MARK, ""), kept)
+    text = _without_extensions(source.replace(MARK, ""), kept)
     text = _without_nesting(text, names, tables)
     text = _ANY_TAG.sub(lambda found: "\n" if found.group(1).lower() in _BREAKS else "", text)
     text = _EXTERNAL.sub(r"\1", text)
     text = _QUOTES.sub(lambda found: {2: "", 3: "", 4: "'", 5: ""}.get(len(found.group()), "'" * (len(found.group()) - 5)), text)
     text = html.unescape(_VARIANT.sub(_first_variant, _MAGIC.sub("", text)))
+    return tidied(text, kept, cut_sections)
+
+
+def tidied(text: str, kept: list[str], cut_sections: frozenset[str] = CUT_SECTIONS) -> str:
+    """Text without markup but ``== headings ==`` and ``* items`` -> lines as they are read; what was put aside into ``kept`` (its number
+    between two ``MARK``) comes back as it is."""
     text = "\n".join(_lines(text.split("\n"), cut_sections))
-    return re.sub(f"{_MARK}(\\d+){_MARK}", lambda found: kept[int(found.group(1))], text).strip()
+    return re.sub(f"{MARK}(\\d+){MARK}", lambda found: kept[int(found.group(1))], text).strip()
 
 
 def _without_extensions(source: str, kept: list[str]) -> str:
@@ -113,7 +119,7 @@ def _without_extensions(source: str, kept: list[str]) -> str:
             at = len(source) if end < 0 else end + 3
             continue
         name = found.group(2).lower()
-        if name not in _DROPPED | _FORMULA | _VERBATIM:
+        if name not in DROPPED | FORMULAS | _VERBATIM:
             out.append(found.group())
             continue
         if found.group(1) or found.group(4) or name in unclosed:
@@ -124,16 +130,16 @@ def _without_extensions(source: str, kept: list[str]) -> str:
             continue
         content = source[at : close.start()]
         at = close.end()
-        if name in _DROPPED:
+        if name in DROPPED:
             continue
-        if name in _FORMULA:
+        if name in FORMULAS:
             display = "block" in found.group(3)
             content = f"$${content.strip()}$$" if display else f"${content.strip()}$"
         elif name != "nowiki":
             content = f"\n{html.unescape(content).strip()}\n"
         else:
             content = html.unescape(content)
-        out.append(f"{_MARK}{len(kept)}{_MARK}")
+        out.append(f"{MARK}{len(kept)}{MARK}")
         kept.append(content)
     out.append(source[at:])
     return "".join(out)

@@ -73,7 +73,7 @@ def members(stream: IO[bytes], file: str, bounds: Bounds, log: ReadLog) -> Itera
     if is_zip(head):
         yield from _zip_members(stream, file, bounds, log)
     elif head.startswith(GZIP_MAGIC):
-        yield from TarReader(_Forward(Gunzip(stream)), file, bounds, log).members(0, 2**62)
+        yield from TarReader(Forward(Gunzip(stream)), file, bounds, log).members(0, 2**62)
     else:
         yield from TarReader(Seekable(stream), file, bounds, log).members(0, 2**62)
 
@@ -110,7 +110,7 @@ def safe_path(path: str) -> str | None:
 class TarReader:
     """Members of a tar whose headers begin in a range. ``first`` and ``next`` as in ReadLog."""
 
-    def __init__(self, stream: "Seekable | _Forward", file: str, bounds: Bounds, log: ReadLog):
+    def __init__(self, stream: "Seekable | Forward", file: str, bounds: Bounds, log: ReadLog):
         self.stream, self.file, self.bounds, self.log = stream, file, bounds, log
         self.first: int | None = None
         self.next: int | None = None
@@ -193,7 +193,7 @@ class Seekable:
 
 
 @final
-class _Forward:
+class Forward:
     """Reads on and on; what was read last can be read again, and what is passed over is inflated and dropped."""
 
     def __init__(self, reader: Any):

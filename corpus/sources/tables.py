@@ -92,7 +92,7 @@ class JsonlSource(TableSource):
         rows: list[dict[str, Any]] = []
         held = 0
         with split.file.place.open() as stream:
-            for offset, line, length in self._lines(stream, split, log):
+            for offset, line, length in lines_of(stream, split, self.max_document_bytes, log):
                 row = log.parse(split.file.file, offset, length, self._row, offset, line, length, split.file, log)
                 if row:
                     rows.append(row)
@@ -102,35 +102,6 @@ class JsonlSource(TableSource):
                     rows, held = [], 0
         if rows:
             yield table_batch(rows)
-
-    def _lines(self, stream: IO[bytes], split: Split, log: ReadLog) -> Iterator[tuple[int, bytes, int]]:
-        """(offset, line, length) of the lines that begin in the split; a line over the limit comes empty, never held."""
-        magic = stream.read(4)
-        stream.seek(0)
-        is_gzip, is_zstd = magic.startswith(GZIP_MAGIC), magic == _ZSTD_MAGIC
-        reader = Gunzip(stream) if is_gzip else pa.CompressedInputStream(stream, "zstd") if is_zstd else stream
-        end = 2**62 if is_gzip or is_zstd else split.end
-        at = 0
-        if split.start > 0:  # the line that crosses into the split belongs to the one before
-            stream.seek(split.start - 1)
-            at = split.start - 1
-            at += Buffered(stream, _BLOCK).line(0)[1]
-            stream.seek(at)
-        lines = Buffered(reader, _ZSTD_BLOCK if is_zstd else _BLOCK)
-        while at < end:
-            try:
-                line, length = lines.line(self.max_document_bytes)
-            except OSError:
-                if reader is stream:
-                    raise
-                met = max(0, stream.tell() - _BLOCK)  # somewhere in the last block
-                log.damages.append(Damage(split.file.file, met, split.file.size_bytes - met, "compression:corrupt"))
-                break
-            if length == 0:
-                break
-            yield at, line, length
-            log.read_bytes += length
-            at += length
 
     def _row(self, offset: int, line: bytes, length: int, file: InputFile, log: ReadLog) -> dict[str, Any] | None:
         fault = None
@@ -148,6 +119,36 @@ class JsonlSource(TableSource):
                 log.damages.append(Damage(file.file, offset, length, "json:bad_line"))
                 return None
         return table_row(self, file, offset, fields, fault)
+
+
+def lines_of(stream: IO[bytes], split: Split, limit: int, log: ReadLog) -> Iterator[tuple[int, bytes, int]]:
+    """(offset, line, length) of the lines that begin in the split; a line of more than ``limit`` bytes comes empty, never held."""
+    magic = stream.read(4)
+    stream.seek(0)
+    is_gzip, is_zstd = magic.startswith(GZIP_MAGIC), magic == _ZSTD_MAGIC
+    reader = Gunzip(stream) if is_gzip else pa.CompressedInputStream(stream, "zstd") if is_zstd else stream
+    end = 2**62 if is_gzip or is_zstd else split.end
+    at = 0
+    if split.start > 0:  # the line that crosses into the split belongs to the one before
+        stream.seek(split.start - 1)
+        at = split.start - 1
+        at += Buffered(stream, _BLOCK).line(0)[1]
+        stream.seek(at)
+    lines = Buffered(reader, _ZSTD_BLOCK if is_zstd else _BLOCK)
+    while at < end:
+        try:
+            line, length = lines.line(limit)
+        except OSError:
+            if reader is stream:
+                raise
+            met = max(0, stream.tell() - _BLOCK)  # somewhere in the last block
+            log.damages.append(Damage(split.file.file, met, split.file.size_bytes - met, "compression:corrupt"))
+            break
+        if length == 0:
+            break
+        yield at, line, length
+        log.read_bytes += length
+        at += length
 
 
 @final

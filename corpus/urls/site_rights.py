@@ -3,7 +3,7 @@
 The fused pass keeps the text of robots.txt, ai.txt and tdmrep.json on the ledger table (``site_rules``); here the pages of a site meet
 its files: one shuffle by site, of ids and URLs alone, in which a task sees a site's files before its pages and holds one site's at a time.
 
-    table = SiteRights(obey_ai_txt=False)(table, work)
+    table = SiteRights(respect=("robots", "tdmrep"))(table, work)
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from corpus.rights import check_respect
 from corpus.step import CorpusStep, Reason, Workspace, step_name
 from corpus.tasks import guarded
 from corpus.urls.site_files import SiteRules, site_file, site_of
@@ -22,6 +23,8 @@ ROBOTS = Reason("rights:robots", "the site's robots.txt keeps a crawler for mach
 TDMREP = Reason("rights:tdmrep", "the site reserves text and data mining of the page (tdmrep.json)")
 SITE_AIPREF = Reason("rights:site_aipref", "the site prefers that no model be trained on the page (Content-Usage in robots.txt)")
 AI_TXT = Reason("rights:ai_txt", "the site's ai.txt keeps the page from machine learning")
+
+STATEMENTS = {"robots": ROBOTS, "tdmrep": TDMREP, "aipref": SITE_AIPREF, "ai_txt": AI_TXT}  # what a site may state, as `respect` names it
 
 # Product tokens of crawlers that gather for machine learning, as their makers document them.
 AI_AGENTS = (
@@ -34,7 +37,8 @@ _FOUND = "opt_outs"
 @final
 @dataclass(frozen=True, kw_only=True)
 class SiteRights(CorpusStep):
-    """Fills ``site_opt_outs`` (``robots:gptbot``, ``aipref``, ``ai_txt``, ``tdmrep``), rejects what is refused, each by its switch.
+    """Fills ``site_opt_outs`` (``robots:gptbot``, ``aipref``, ``ai_txt``, ``tdmrep``), rejects what is refused by
+    the statements that ``respect`` names; none: it only records.
 
     A page is refused by robots.txt where one of ``agents`` may not read it (RFC 9309: its own group, else that of all). Of several records
     of one file the latest counts, by WARC-Date, then id; "not found" takes back what was said before, a server's error says nothing.
@@ -42,14 +46,14 @@ class SiteRights(CorpusStep):
     """
 
     agents: tuple[str, ...] = AI_AGENTS
-    obey_robots: bool = True
-    obey_tdm: bool = True
-    obey_aipref: bool = True
-    obey_ai_txt: bool = True
+    respect: tuple[str, ...] = ("robots", "tdmrep", "aipref", "ai_txt")
 
     reads = ("site_rules",)
     fills = ("site_opt_outs",)
-    reasons = (ROBOTS, TDMREP, SITE_AIPREF, AI_TXT)
+    reasons = tuple(STATEMENTS.values())
+
+    def __post_init__(self) -> None:
+        check_respect(self.respect, STATEMENTS)
 
     def __call__(self, documents: DataFrame, workspace: Workspace) -> DataFrame:
         found = workspace.materialise(_FOUND, lambda: self._opt_outs(documents))
@@ -71,13 +75,9 @@ class SiteRights(CorpusStep):
 
     def _refusals(self) -> list[tuple[Reason, Column]]:
         stated = F.col("site_opt_outs")
-        every = (
-            (self.obey_robots, ROBOTS, F.exists(stated, lambda name: name.startswith("robots:"))),
-            (self.obey_tdm, TDMREP, F.array_contains(stated, "tdmrep")),
-            (self.obey_aipref, SITE_AIPREF, F.array_contains(stated, "aipref")),
-            (self.obey_ai_txt, AI_TXT, F.array_contains(stated, "ai_txt")),
-        )
-        return [(reason, refused) for is_on, reason, refused in every if is_on] or [(ROBOTS, F.lit(False))]
+        every = {name: F.array_contains(stated, name) for name in STATEMENTS}
+        every["robots"] = F.exists(stated, lambda name: name.startswith("robots:"))  # an entry for each crawler
+        return [(reason, every[name]) for name, reason in STATEMENTS.items() if name in self.respect] or [(ROBOTS, F.lit(False))]
 
     def _opt_outs(self, documents: DataFrame) -> DataFrame:
         """(id, site_opt_outs) of the documents on the road of which something is refused."""

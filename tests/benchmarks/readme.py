@@ -20,6 +20,8 @@ ROWS = (
     "dedup.spark.wall.text-dedup", "dedup.spark.cpu.text-dedup", "dedup.kernels.cpu.datasketch", "dedup.spark.recall.planted.datatrove",
     "dedup.spark.precision.planted.datatrove", "dedup.spark.precision.planted.text-dedup", "scale.10000", "scale.100000", "scale.1000000",
     "scale.growth.seconds", "scale.growth.MB shuffled", "scale.crawl",
+    "encoding.bytes", "encoding.bytes.spark", "encoding.bpe", "encoding.bpe.spark", "loader.workers-0", "loader.workers-2", "loader.start",
+    "training_speed.tiny.litgpt", "training_speed.tiny.transformers", "training_speed.30m.litgpt", "training_speed.30m.transformers",
 )  # fmt: skip
 TOLD = ("kept", "peer_kept", "aim", "precision", "recall", "recall, edits of 1 %", "pages", "between_the_largest", "core_hours")
 

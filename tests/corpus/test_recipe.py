@@ -71,6 +71,16 @@ def test_every_reason_is_given_by_one_class_alone() -> None:
         ),
         ({"steps": ["text_digest"], "corpus": [{"exact_duplicates": {"survivor": {"prefer": ["oldest", "newest"]}}}]}, "its opposite"),
         ({"steps": ["text_digest"]}, "no step of the recipe measures anything"),
+        (
+            {"steps": [{"read_rights": {"respect": ["noai", "robots"]}}]},
+            "respect names 'robots', which this step reads nowhere; known are noindex, noai, tdmrep, aipref: recipe: steps[0] read_rights",
+        ),
+        (
+            {"corpus": [{"site_rights": {"respect": ["ai.txt"]}}]},
+            "names 'ai.txt', which this step reads nowhere; known are robots, tdmrep,",
+        ),
+        ({"steps": [{"read_rights": {"respect": "noai"}}]}, "valid array, got 'noai': recipe: steps[0] read_rights.respect"),
+        ({"steps": [{"read_rights": {"obey_noai": False}}]}, "unknown key 'obey_noai'"),
         ({"output": {"shard_bytes": 0}}, "shard_bytes must be at least 1"),
         ({"output": {"shards": 1}}, "unknown key 'shards'"),
         ({"name": ""}, "the recipe has no name"),

@@ -297,15 +297,16 @@ def test_rights(headers: list[tuple[str, str]], meta: str, expected: list[str]) 
     body = f"<html><head>{meta}</head><body><p>{PROSE}</p></body></html>".encode()
     extracted = ExtractHtml()(pages(body, headers=headers))
     assert reasons(ReadRights()(extracted)) == [expected]
-    assert reasons(ReadRights(obey_noindex=False, obey_noai=False, obey_tdm=False)(extracted)) == [[]]
+    assert reasons(ReadRights(respect=())(extracted)) == [[]]
 
 
 def test_usage_preferences_in_a_header() -> None:
     body = f"<html><head><meta name=tdm-reservation content=1></head><body><p>{PROSE}</p></body></html>".encode()
     extracted = ExtractHtml()(pages(body, headers=[("content-usage", "train-ai=n, search=y;q=1, odd=3")]))
-    read = ReadRights(obey_aipref=True)(extracted)
+    read = ReadRights(respect=("aipref", "tdmrep"))(extracted)
     assert reasons(read) == [["rights:tdm_reserved", "rights:aipref"]]
     assert reasons(ReadRights()(extracted)) == [["rights:tdm_reserved"]]
+    assert reasons(ReadRights(respect=("aipref",))(extracted)) == [["rights:aipref"]]
     assert read["rights"][0].as_py()["content_usage"] == ["search=y", "train-ai=n"]
     assert sorted(stated_opt_outs(read["rights"]).to_pylist()) == ["tdm-reservation=1", "train-ai=n"]
 

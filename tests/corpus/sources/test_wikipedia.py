@@ -2,8 +2,10 @@
 
 import bz2
 import gzip
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,57 @@ def test_splits_give_every_page_once(tmp_path_factory: pytest.TempPathFactory, c
     assert len({(row["id"], row["origin"]["offset"]) for row in rows}) == count
     assert outcomes(rows) == ["ok"] * count
     assert log.damages == []
+
+
+@given(st.integers(1, 7), st.integers(1, 3), st.integers(1, 4000), st.sampled_from(["xml", "bz2", "whole.bz2", "cut.bz2", "gz", "utf16"]))
+def test_a_dump_cut_between_pages_is_told(tmp_path_factory: pytest.TempPathFactory, count: int, each: int, size: int, kind: str) -> None:
+    """Once, by the reader of the last part alone, at the end of the file; the pages are those that there are."""
+    pages = [page(number) for number in range(1, count + 1)]
+    path = tmp_path_factory.mktemp("wiki") / f"a.xml.{kind}"
+    for tail in (b"", TAIL, TAIL.rstrip()):
+        xml = HEAD + b"".join(pages) + tail
+        groups = [b"".join(pages[at : at + each]) for at in range(0, len(pages), each)]
+        content = {
+            "xml": xml,
+            "bz2": b"".join(bz2.compress(part) for part in (HEAD, *groups, tail) if part),
+            "whole.bz2": bz2.compress(xml),
+            "cut.bz2": b"".join(bz2.compress(xml[at : at + 53 * each]) for at in range(0, len(xml), 53 * each)),
+            "gz": gzip.compress(xml[:500]) + gzip.compress(xml[500:]),
+            "utf16": xml.decode().encode("utf-16"),
+        }
+        path.write_bytes(content[kind])
+        rows, log = read(path, WikipediaSource(split_bytes=max(size, path.stat().st_size // 40)))
+        assert outcomes(rows) == ["ok"] * count
+        told = [("xml:cut_off", path.stat().st_size, 0)]
+        assert [(each.what, each.offset, each.lost_bytes) for each in log.damages] == ([] if tail else told)
+
+
+@pytest.mark.parametrize(("kind", "what"), [("gz", "gzip:damaged"), ("bz2", "bzip2:damaged")])
+def test_a_cut_that_damage_tells_is_told_once(tmp_path: Path, kind: str, what: str) -> None:
+    xml = HEAD + b"".join(page(number) for number in range(1, 200)) + TAIL
+    whole = gzip.compress(xml) if kind == "gz" else bz2.compress(xml)
+    path = tmp_path / f"a.xml.{kind}"
+    path.write_bytes(whole[:-20])
+    for split_bytes in (1000, 10**6):
+        _, log = read(path, WikipediaSource(split_bytes=split_bytes))
+        assert [damage.what for damage in log.damages] == [what]
+
+
+def test_a_real_dump_cut_between_two_streams_is_told(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
+    """The pages of a real dump in streams as Wikimedia makes them, of twenty-five, in splits of which most end within a stream."""
+    xml = bz2.decompress((shared_data("lm-text/tatuylonen__wikitextprocessor") / "test-pages-articles.xml.bz2").read_bytes())
+    ends = [found.end() for found in re.finditer(rb"</page>\s*", xml)][24:100:25]
+    parts = [bz2.compress(xml[start:end]) for start, end in pairwise([0, *ends])]
+    for end, damages in ((b"</mediawiki>\n", []), (b"", ["xml:cut_off"])):
+        for name, content in (
+            ("a.xml", xml[: ends[-1]] + end),
+            ("a.xml.gz", gzip.compress(xml[: ends[-1]] + end, 1)),
+            ("a-multistream.xml.bz2", b"".join(parts) + (bz2.compress(end) if end else b"")),
+        ):
+            (tmp_path / name).write_bytes(content)
+            rows, log = read(tmp_path / name, WikipediaSource(split_bytes=len(content) // 7))
+            assert len(rows) == 100
+            assert [damage.what for damage in log.damages] == damages
 
 
 def test_utf16(tmp_path: Path) -> None:

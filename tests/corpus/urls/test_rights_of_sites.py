@@ -94,8 +94,14 @@ def test_on_the_road(spark: SparkSession, tmp_path: Path) -> None:
     assert {row["site_opt_outs"] for row in documents(tmp_path / "one")} == {None}
     curate(recipe, inputs[::-1], str(tmp_path / "two"), spark=spark)
     assert content(tmp_path / "one") == content(tmp_path / "two")
+    for respect, rejected in ((["tdmrep"], ["rights:tdmrep"]), ([], [])):  # what the others say is recorded all the same
+        only = from_data(recipe.to_data(), overrides=[f"site_rights.respect={respect}"])
+        curate(only, inputs, str(tmp_path / f"only{len(respect)}"), spark=spark)
+        assert [row["outcome"] for row in ledger(tmp_path / f"only{len(respect)}") if row["outcome"].startswith("rights:")] == rejected
+        told = [opt_out for row in documents(tmp_path / f"only{len(respect)}") for opt_out in row["site_opt_outs"] or ()]
+        assert sorted(told) == ["robots:gptbot"] * 4 + ["tdmrep"] * (1 - len(respect))
     with pytest.raises(RecipeError, match="which a corpus does not hold"):
-        Change.of(str(tmp_path / "one"), ["site_rights.obey_robots=false"])
+        Change.of(str(tmp_path / "one"), ["site_rights.respect=[]"])
 
 
 def test_tombstones(tmp_path: Path) -> None:
