@@ -49,6 +49,7 @@ from tokenization.shards import TOKENIZER, TokenFolder
 from tokenization.tokenizer import EXPORT_CONFIG, EXPORTED
 
 _BEGUN = (CURVE, VALIDATION, RUN_PAGE, STOPPED, RATES, checkpoint.FOLDER, *LOGS)  # what a run leaves that ended before one
+_LAUNCHERS = {"WORLD_SIZE", "SLURM_JOB_ID", "MASTER_ADDR"}  # who starts processes says so: torchrun, SLURM, or a user by hand
 _log = logging.getLogger("gristmill")
 _VERSIONS = ("torch", "lightning", "numpy", "safetensors")
 
@@ -116,6 +117,8 @@ def pretrain(
     the loss or gradient is no number, or all is spikes. SIGTERM saves behind the step that is being made, and returns.
     """
     require(launch.logs)
+    if launch.nodes > 1 and not _LAUNCHERS & os.environ.keys():  # it would wait for the others for half an hour
+        raise SettingError("nothing has started the other nodes", where="--nodes", hint="start it by torchrun or srun, as README shows")
     folder = TokenFolder.open(tokens)
     if model.vocabulary != folder.manifest["tokenizer"]["vocabulary"]:
         raise SettingError("the model's vocabulary is not the tokenizer's", where=f"{model.vocabulary:,} ids", hint=f"see {tokens}")

@@ -219,6 +219,7 @@ def test_one_batch_is_learned_by_heart(small_tokens: Path, tmp_path: Path) -> No
         ({"model__context_length": 1_000_000, "train__global_batch_tokens": 1_000_000}, (), "too few for one window of 1,000,000"),
         ({"model__widht": 3}, (), "did you mean 'width'"),
         ({"model__vocabulary": 999}, (), "not the tokenizer's"),
+        ({}, ("--nodes", "2"), "nothing has started the other nodes"),
     ],
 )
 def test_one_clear_line(
