@@ -14,6 +14,7 @@ REPLICATES = 1000
 _LEVEL = 0.95
 _Z = 1.959964  # the normal quantile of (1 + 0.95) / 2
 _BLOCK_WEIGHTS = 1 << 22
+FEWEST_UNITS = 5  # two documents of 1.644 and 1.645 bits would say that a language is known to a thousandth
 _MOST_UNITS = 20_000  # beyond it neighbours are drawn together: in the order of a hash, a block is a sample like any other
 
 
@@ -27,7 +28,7 @@ def replicates(groups: int, count: int = REPLICATES) -> np.ndarray:
 
 def ratio_intervals(numerators_UK: np.ndarray, denominators_UK: np.ndarray, count: int = REPLICATES) -> list[list[float] | None]:
     """Units drawn again: for each column k the interval of sum(numerators) / sum(denominators), None where :func:`interval` has none,
-    or fewer than two units have a denominator. Rows are units: (units, columns)."""
+    or fewer than five units have a denominator. Rows are units: (units, columns)."""
     units = len(numerators_UK)
     known = (denominators_UK > 0).sum(0)
     if units > _MOST_UNITS:
@@ -38,7 +39,7 @@ def ratio_intervals(numerators_UK: np.ndarray, denominators_UK: np.ndarray, coun
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios.append((weights @ numerators_UK) / (weights @ denominators_UK))
     drawn = np.concatenate(ratios) if ratios else np.zeros((0, len(known)))
-    found = [interval(drawn[:, at]) if known[at] > 1 else None for at in range(len(known))]
+    found = [interval(drawn[:, at]) if known[at] >= FEWEST_UNITS else None for at in range(len(known))]
     return [None if each is None else list(each) for each in found]
 
 

@@ -26,7 +26,7 @@ from modeling.evaluate import load_model
 from modeling.evaluation.contamination import NGRAM, Overlap, find_overlap
 from modeling.finished import read_manifest
 from modeling.generate import Sampling, complete
-from modeling.resampling import interval, ratio_intervals, replicates, wilson
+from modeling.resampling import FEWEST_UNITS, interval, ratio_intervals, replicates, wilson
 from modeling.transformer import Transformer
 from tokenization.shards import TOKENIZER, TokenFolder, TokenSplit
 from tokenization.tokenizer import Tokenizer, carried
@@ -191,7 +191,7 @@ def _scored(
         whole = CorpusMetric(metric, said, [question.references for question in questions])
         rows = [{metric: whole.score(each)} for each in whole.statistics]
         drawn = replicates(len(said)) @ np.array(whole.statistics, float)
-        between = interval(np.array([whole.score(sums.tolist()) for sums in drawn])) if len(said) > 1 else None
+        between = interval(np.array([whole.score(sums.tolist()) for sums in drawn])) if len(said) >= FEWEST_UNITS else None
         scores = {metric: {"value": whole.whole, "interval": between and list(between)}}
         signature = whole.signature
     else:

@@ -193,6 +193,9 @@ def test_the_bootstrap_is_as_wide_as_theory_says() -> None:
         half = 1.96 * 2 / np.sqrt(400) if units is values else 1.96 * 2 / np.sqrt(24_000)
         assert interval[1] - interval[0] == pytest.approx(2 * half, rel=0.15 if units is values else 0.3)
     assert ratio_intervals(values[:1], np.ones((1, 1))) == [None]
+    few = ratio_intervals(values[:8], np.array([[1, 1]] * 4 + [[1, 0]] * 4, float))
+    assert few[0] is not None
+    assert few[1] is None, "four units are too few to be drawn from"
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram", "wordpiece"])
