@@ -137,6 +137,11 @@ def test_two_processes(undisturbed: Path, small_tokens: Path, tmp_path: Path, st
     assert_same(undisturbed, model, tolerance=1e-4)
 
 
+@pytest.mark.long
+def test_compiled(undisturbed: Path, small_tokens: Path, tmp_path: Path) -> None:
+    assert_same(undisturbed, pretrain(small_tokens, tmp_path / "m", "--compile", "--checkpoint-activations"), tolerance=1e-4)
+
+
 def test_padded_windows_are_weighed_by_their_targets(small_tokens: Path, tmp_path: Path) -> None:
     """One document a window: windows hold different numbers of targets, so a mean of means would depend on the cut."""
     settings = {
