@@ -39,9 +39,9 @@ _MUON_RATE = 1.25  # times the preset's, which is AdamW's for batches 16 times a
 _VALIDATIONS = 5  # along a curve; each costs what 3 % of a run of 500,000 tokens does
 _GOLDEN = (math.sqrt(5) - 1) / 2  # multiples of it lie far apart in [0, 1), however many there are
 # How far the difference of two paired runs spreads over seeds, in bits per byte, and about so much less as the budget's root grows. With
-# `1m`, 499,712 tokens and three seeds: arms that share documents 0.027, 0.027 and 0.053 (README); 0.13 where each run draws other
+# `1m`, 499,712 tokens and three seeds: arms that share documents 0.003, 0.010 and 0.019 (README); 0.13 where each run draws other
 # documents, in an earlier design (0.09 a run, times the root of 2).
-_NOISE, _NOISE_TOKENS, _LEAST_NOISE = {"shared": 0.04, "apart": 0.13}, 500_000, 0.001
+_NOISE, _NOISE_TOKENS, _LEAST_NOISE = {"shared": 0.02, "apart": 0.13}, 500_000, 0.001
 
 
 @final
