@@ -43,16 +43,7 @@ def show_answers(found: Mapping[str, Any], output: Path) -> None:
         console.print(
             f"{cut:,} of {found['n']:,} prompts are longer than the context of {found['context_length']:,}: their beginning is cut."
         )
-    if (overlap := found["contamination"]) is None:
-        console.print("[dim]not looked for in the training text: --trained-on TOKENS[/dim]")
-    else:
-        rest = overlap["without_touched"]
-        scores = ", ".join(f"{name} {score['value']:.3f}" for name, score in (rest["scores"] or {}).items())
-        console.print(
-            f"{overlap['touched']:,} of {overlap['items']:,} items have a run of {overlap['ngram']} words in the training text; "
-            f"the other {rest['n']:,}: {scores or '–'}",
-            soft_wrap=True,
-        )
+    _show_looked_for(found["contamination"] and {"": found["contamination"]})
     console.print(f"[dim]{escape(found['signature'])}[/dim]", soft_wrap=True)
     console.print(f"each answer: [bold]{output / ANSWERS}[/bold]", soft_wrap=True)
 
@@ -67,7 +58,24 @@ def show_harness(found: Mapping[str, Any], file: Path) -> None:
                 error = values.get(name.replace(",", "_stderr,"))
                 table.add_row(escape(task), escape(name), counted, f"{value:.3f}", f"{error:.3f}" if isinstance(error, float) else "–")
     console.print(table)
+    _show_looked_for(found["contamination"])
     console.print(f"[dim]lm_eval {found['lm_eval']}[/dim]  [bold]{file}[/bold]", soft_wrap=True)
+
+
+def _show_looked_for(tasks: Mapping[str, Any] | None) -> None:
+    """Of each task: how many items stand in the training text, and the scores of the others."""
+    if tasks is None:
+        console.print("[dim]not looked for in the training text: --trained-on TOKENS[/dim]")
+        return
+    for task, found in tasks.items():
+        rest = found["without_touched"]
+        values = {name: score["value"] if isinstance(score, Mapping) else score for name, score in (rest["scores"] or {}).items()}
+        scores = ", ".join(f"{escape(name)} {value:.3f}" for name, value in values.items())
+        console.print(
+            f"{escape(task)}{': ' if task else ''}{found['touched']:,} of {found['items']:,} items have a run of {found['ngram']} words in "
+            f"the training text; the other {rest['n']:,}: {scores or '–'}",
+            soft_wrap=True,
+        )
 
 
 def _show_texts(sets: Sequence[Mapping[str, Any]]) -> None:

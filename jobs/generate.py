@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from jobs.running import run
+from modeling.config import SettingError
 from modeling.evaluate import load_model
 from modeling.generate import Sampling, generate
 from tokenization.shards import TOKENIZER
@@ -26,6 +27,8 @@ EXAMPLE = '\b\nExample:\n  gristmill generate model/ --prompt "Return the" --tok
 @click.option("--seed", type=int, default=0, show_default=True)
 def command(model: Path, prompt: str, tokens: int, temperature: float, top_k: int, top_p: float, seed: int) -> None:
     """Continue a prompt with MODEL."""
+    if any("\ud800" <= character <= "\udfff" for character in prompt):  # so Python holds bytes of an argument that are no UTF-8
+        raise SettingError("the prompt is no UTF-8", where="--prompt")
     made, tokenizer = load_model(model), carried(model / TOKENIZER)
     click.echo(prompt, nl=False)
     for piece in generate(

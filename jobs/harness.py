@@ -26,13 +26,14 @@ EXAMPLE = "\b\nExample:\n  gristmill harness model/ --task arc_easy --task my_ta
     metavar="DIR",
     help="Tasks of your own, as lm_eval's YAML; Python that they name is run.",
 )
+@click.option("--trained-on", metavar="TOKENS", help="The model's tokens: how many items stand in them, word for word, is told.")
 @click.option("--shots", type=click.IntRange(min=0), help="Solved items before each question; else each task's own number.")
 @click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, help="Rows at once.")
 @click.option("--seed", type=int, default=1234, show_default=True, help="Which items are shots; what is drawn.")
-def command(model: Path, tasks: tuple[str, ...], output: Path, include: Path | None, **setting) -> None:  # type: ignore[no-untyped-def]
+def command(model: Path, tasks: tuple[str, ...], output: Path, include: Path | None, trained_on, **setting) -> None:  # type: ignore[no-untyped-def]
     """Score MODEL on tasks of the Language Model Evaluation Harness, which fetches their data."""
     with raising_user_errors(str(output)), counting("answered") as told:
-        found = run_tasks(model, tasks, output, include=include, setting=Setting(**setting), told=told)
+        found = run_tasks(model, tasks, output, include=include, setting=Setting(**setting), trained_on=trained_on, told=told)
     show_harness(found, output / HARNESS)
 
 

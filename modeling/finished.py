@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from corpus.errors import InputError
+from corpus.splits import TRAIN
 from corpus.storage import json_bytes
 from modeling import checkpoint
 from modeling.config import ModelConfig
@@ -22,7 +23,7 @@ from modeling.module import Pretraining
 from modeling.recorder import CURVE, VALIDATION
 from modeling.saving import best as best_checkpoint
 from modeling.suspects import STOPPED
-from tokenization.shards import TOKENIZER, TokenFolder
+from tokenization.shards import TOKENIZER, TokenFolder, TokenSplit
 from tokenization.tokenizer import EXPORT_CONFIG, EXPORTED
 
 FORMAT = "gristmill model 1"
@@ -94,3 +95,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not whole or manifest.get("format") != FORMAT:
         raise InputError("this is no model folder", where=str(folder), hint=f"its manifest.json is not of format {FORMAT!r}")
     return manifest
+
+
+def training_split(folder: Path, tokens: str) -> TokenSplit:
+    """Of the tokens that the model in ``folder`` was trained on. Raises InputError where those in ``tokens`` are others."""
+    opened = TokenFolder.open(tokens)
+    if {"tokens": opened.digest} not in read_manifest(folder)["parents"]:
+        raise InputError("the model was trained on other tokens", where=str(folder), hint=f"not those in {tokens}")
+    return opened.split(TRAIN)

@@ -8,7 +8,7 @@ context in windows that do not overlap, as the harness does with models of its o
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from importlib import metadata
@@ -28,10 +28,12 @@ from modeling import checkpoint
 from modeling.config import SettingError
 from modeling.evaluate import load_model
 from modeling.evaluation.choices import log_likelihoods
+from modeling.evaluation.contamination import NGRAM, find_overlap
+from modeling.finished import training_split
 from modeling.generate import Sampling, complete
 from modeling.scoring import score_sequences
 from modeling.transformer import Transformer
-from tokenization.shards import TOKENIZER
+from tokenization.shards import TOKENIZER, TokenSplit
 from tokenization.tokenizer import Tokenizer, carried
 
 FORMAT, HARNESS = "gristmill harness 1", "harness.json"
@@ -129,16 +131,20 @@ def run_tasks(
     *,
     include: Path | None = None,
     setting: Setting,
+    trained_on: str | None = None,
     told: Told = lambda done, total: None,
 ) -> dict[str, Any]:
-    """Run the harness' tasks, or those of YAML files in ``include``; writes ``harness.json`` and returns its content.
+    """Run the harness' tasks, or those of YAML files in ``include``; writes ``harness.json`` and returns its content. ``trained_on``: the
+    model's tokens, in whose training split the items are looked for.
 
-    Raises InputError for a task that is not known or whose data cannot be had, SettingError for one that asks for what is not done here.
+    Raises InputError for tokens that are others, a task that is not known or whose data cannot be had, SettingError for one that asks for
+    what is not done here.
     """
     manager = _manager(tasks, include)
     if unknown := sorted(set(tasks) - set(manager.all_tasks)):
         near = get_close_matches(unknown[0], manager.all_tasks, 1)
         raise InputError("no such task", where=unknown[0], hint=f"did you mean {near[0]}?" if near else "--include a folder with its YAML")
+    train = training_split(model_folder, trained_on) if trained_on else None
     output.mkdir(parents=True, exist_ok=True)  # before what takes minutes
     model, tokenizer = load_model(model_folder), carried(model_folder / TOKENIZER)
     ours = HarnessModel(model, tokenizer, batch=setting.batch, seed=setting.seed, told=told)
@@ -149,7 +155,7 @@ def run_tasks(
             num_fewshot=setting.shots,
             task_manager=manager,
             bootstrap_iters=_BOOTSTRAP,
-            log_samples=False,
+            log_samples=train is not None,
             random_seed=setting.seed,
             numpy_random_seed=setting.seed,
             torch_random_seed=setting.seed,
@@ -175,10 +181,36 @@ def run_tasks(
         "n": found["n-samples"],
         "task_shots": dict(found["n-shot"]),
         "versions": dict(found["versions"]),
+        "contamination": train and _touched(found["samples"], train, tokenizer),
         "parents": [{"model": checkpoint.sha256(model_folder / "manifest.json")}],
     }
     (locate(str(output)) / HARNESS).write_bytes(json_bytes(result))
     return result
+
+
+def _touched(samples: Mapping[str, Sequence[Mapping[str, Any]]], train: TokenSplit, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Task -> what is known of its items in the training text, and the means of its scores without those that were met there."""
+    overlaps = find_overlap({task: [list(_strings(each["doc"])) for each in rows] for task, rows in samples.items()}, train, tokenizer)
+    told = {}
+    for task, rows in samples.items():
+        left = [row for row, is_touched in zip(rows, overlaps[task].is_touched.tolist(), strict=True) if not is_touched]
+        scores: dict[str, list[float]] = {}
+        for row in left:
+            for name in row["metrics"]:
+                if isinstance(row[name], int | float | np.number):  # of a perplexity or BLEU each item has its parts
+                    scores.setdefault(f"{name},{row['filter']}", []).append(float(row[name]))
+        means = {name: float(np.mean(values)) for name, values in scores.items()}
+        told[task] = {"ngram": NGRAM, **overlaps[task].facts(), "without_touched": {"n": len(left), "scores": means}}
+    return told
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """All text of an item as its data set has it; the prompt holds its shots besides, which are other items."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _strings(each)
 
 
 def _manager(tasks: Sequence[str], include: Path | None) -> TaskManager:

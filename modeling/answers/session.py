@@ -13,8 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
-from corpus.errors import EnvironmentProblem, InputError
-from corpus.splits import TRAIN
+from corpus.errors import EnvironmentProblem
 from corpus.storage import json_bytes, locate
 from corpus.version import code_version
 from modeling import checkpoint
@@ -24,11 +23,11 @@ from modeling.answers.sandbox import Limits, problem, run_program
 from modeling.config import SettingError
 from modeling.evaluate import load_model
 from modeling.evaluation.contamination import NGRAM, Overlap, find_overlap
-from modeling.finished import read_manifest
+from modeling.finished import training_split
 from modeling.generate import Sampling, complete
 from modeling.resampling import FEWEST_UNITS, interval, ratio_intervals, replicates, wilson
 from modeling.transformer import Transformer
-from tokenization.shards import TOKENIZER, TokenFolder, TokenSplit
+from tokenization.shards import TOKENIZER
 from tokenization.tokenizer import Tokenizer, carried
 
 FORMAT, ANSWERS = "gristmill answers 1", "answers.json"
@@ -78,7 +77,7 @@ def answer(
     """
     _check(metric, setting)
     asked = read_questions(task, metric)
-    train = _training_split(model_folder, trained_on) if trained_on else None
+    train = training_split(model_folder, trained_on) if trained_on else None
     prompts = prompted(asked.questions, setting.shots, seed=setting.seed)
     output.mkdir(parents=True, exist_ok=True)  # before what takes minutes
     model, tokenizer = load_model(model_folder), carried(model_folder / TOKENIZER)
@@ -113,13 +112,6 @@ def answer(
     }
     (locate(str(output)) / ANSWERS).write_bytes(json_bytes(found))
     return found
-
-
-def _training_split(model_folder: Path, tokens: str) -> TokenSplit:
-    folder = TokenFolder.open(tokens)
-    if {"tokens": folder.digest} not in read_manifest(model_folder)["parents"]:
-        raise InputError("the model was trained on other tokens", where=str(model_folder), hint=f"not those in {tokens}")
-    return folder.split(TRAIN)
 
 
 def _touched(

@@ -49,7 +49,7 @@ SURFACE = {
         "MODEL", "--task", "--metric", "--output", "--shots", "--tokens", "--seed", "--batch", "--samples", "--trained-on",
         "--run-generated-code",
     ],
-    "harness": ["MODEL", "--task", "--output", "--include", "--shots", "--batch", "--seed"],
+    "harness": ["MODEL", "--task", "--output", "--include", "--trained-on", "--shots", "--batch", "--seed"],
     "ablate": [
         "CORPORA", "--budget", "--seeds", "--preset", "--set", "--output", "--vary", "--neutral", "--tasks", "--tokenizer", "--vocab-size",
         "--controls", "--parallel", "--yes", "--launch", "--print-commands", "--run", "--master", "--allow",

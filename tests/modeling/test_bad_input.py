@@ -104,6 +104,7 @@ PLAN = ["plan", "--preset", "tiny"]
     ("damage", "arguments", "told"),
     [
         # wrong kinds of folder, and none
+        (nothing, ["generate", "{root}/model", "--prompt", "caf\udce9"], "the prompt is no UTF-8: --prompt"),
         (nothing, ["generate", "{root}/nowhere"], "this is no finished model: {root}/nowhere"),
         (nothing, ["generate", "{root}/tokens"], "this is no model folder: {root}/tokens"),
         (nothing, ["evaluate", "{root}/model", "{root}/corpus", "--output", "{root}/out"], "this is no token folder: {root}/corpus"),

@@ -92,6 +92,20 @@ def test_a_local_task(model: Path, tasks: Path, tmp_path: Path) -> None:
     assert 0 <= found["results"]["mill"]["acc,none"] <= 1
     again = run_tasks(model, ["mill"], tmp_path / "again", include=tasks, setting=Setting(batch=1))
     assert again["results"] == found["results"]
+    assert found["contamination"] is None
+
+
+def test_items_that_stand_in_the_training_text(model: Path, tasks: Path, tmp_path: Path) -> None:
+    """The first eight items begin as the eight training documents do."""
+    arguments = ["harness", str(model), "--task", "mill", "--include", str(tasks), "--output", str(tmp_path)]
+    ran = CliRunner().invoke(gristmill, [*arguments, "--trained-on", str(model.parent / "tokens")], catch_exceptions=False)
+    assert "mill: 8 of 12 items have a run of 13 words in the training text; the other 4: acc,none" in ran.stdout
+    found = json.loads((tmp_path / HARNESS).read_bytes())["contamination"]["mill"]
+    assert (found["items"], found["touched"], found["without_touched"]["n"]) == (12, 8, 4)
+    assert found["without_touched"]["scores"]["acc,none"] in (0, 0.25, 0.5, 0.75, 1)
+    other = made_tokens(tmp_path / "other", [(split, "made", "en", prose(70, 60)) for split in ("train", "validation")])
+    with pytest.raises(GristmillError, match="trained on other tokens"):
+        run_tasks(model, ["mill"], tmp_path, include=tasks, setting=Setting(), trained_on=str(other))
 
 
 def test_what_cannot_be_is_told(model: Path, tasks: Path, tmp_path: Path) -> None:
