@@ -106,7 +106,8 @@ class TokenSplit:
         if size != shard.tokens * self.dtype.itemsize:
             what = "is missing" if size < 0 else f"is damaged: {size:,} bytes instead of {shard.tokens * self.dtype.itemsize:,}"
             raise InputError(f"a token shard {what}", where=str(path), hint=_HINT)
-        return np.memmap(path, self.dtype, "r") if size else np.empty(0, self.dtype)
+        # as a plain array: slices of a memmap are made in Python, and cost as much as all else of a window
+        return np.asarray(np.memmap(path, self.dtype, "r")) if size else np.empty(0, self.dtype)
 
     def _index_of(self, number: int, columns: list[str] | None = None) -> pa.Table:
         path = self.folder / f"{self.shards[number].name}.parquet"
@@ -129,7 +130,7 @@ class TokenSplit:
             if start < end:
                 parts.append(np.asarray(self._mapped(first)[start - base : end - base], np.int64))
             start, first = end, first + 1
-        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else np.empty(0, np.int64)
 
     def documents_in(self, start: int, stop: int) -> np.ndarray:
         """Where the documents begin that have an id in [start, stop), and where the last of them ends: int64."""

@@ -2,10 +2,10 @@
 the tokens lie in 10,000 shards.
 
     python -m tests.benchmarks.run loader
-    python -m tests.benchmarks.loader ours build/bench/loader/tokens 0
+    python -m tests.benchmarks.loader build/bench/loader/tokens
 
-Both read in the process itself, as `gristmill pretrain` does, then both with two workers. litdata's windows are uint16 ids alone; ours are
-int64, and carry the mask, the targets of the batch and a digest.
+Ours reads in the process that trains, as `gristmill pretrain` does; litdata there too, and then with two workers, as its users run it.
+litdata's windows are uint16 ids alone; ours are int64, and carry the mask, the targets of the batch and a digest.
 CPU time is that of the process and its workers, from the opening of the folder to the end of the last worker. litdata's own format is made
 from the same ids beforehand, and not counted.
 """
@@ -16,7 +16,6 @@ import shutil
 import sys
 import time
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -43,16 +42,16 @@ def measure(rounds: int) -> list[Row]:
     rows = []
     for workers in (0, 2):
         sides = {
-            "ours": partial(spent, ours("tests.benchmarks.loader", "ours", whole, workers)),
+            "ours": partial(spent, ours("tests.benchmarks.loader", whole)),
             "litdata": partial(spent, [python, PEERS / "litdata_loader.py", "read", f"{whole}-litdata", CONTEXT, BATCH, workers, 0]),
         }
-        what = f"shuffled batches of {BATCH} windows of {CONTEXT:,}, {workers} workers"
+        what = f"shuffled batches of {BATCH} windows of {CONTEXT:,} in the training process, litdata with {workers} workers"
         costs = interleaved(sides, rounds)
         rows.append(
             compared(f"loader.workers-{workers}", what, "tokens/s of CPU", costs, lambda cost: cost.told["cpu_seconds"], amount=tokens)
         )
     sides = {
-        "ours": partial(spent, ours("tests.benchmarks.loader", "ours", many, 0, 1)),
+        "ours": partial(spent, ours("tests.benchmarks.loader", many, 1)),
         "litdata": partial(spent, [python, PEERS / "litdata_loader.py", "read", f"{many}-litdata", CONTEXT, BATCH, 0, 1]),
     }
     costs = interleaved(sides, rounds)
@@ -88,11 +87,9 @@ def many_shards(folder: Path, *, shards: int, tokens: int) -> Path:
     return folder
 
 
-def read_ours(folder: Path, workers: int, batches_wanted: int | None) -> None:
-    """Print the CPU seconds from opening the folder to the end of the last worker."""
-    from torch.utils.data import DataLoader
-
-    from modeling.data import BatchPlan, ProcessBatches, WindowDataset
+def read_ours(folder: Path, batches_wanted: int | None) -> None:
+    """Print the CPU seconds from opening the folder to the last batch."""
+    from modeling.data import BatchPlan, batches
     from modeling.order import DataOrder
     from tokenization.packing import pack
     from tokenization.shards import TokenFolder
@@ -100,9 +97,9 @@ def read_ours(folder: Path, workers: int, batches_wanted: int | None) -> None:
     before, started = cpu_seconds(), time.monotonic()
     windows = pack(TokenFolder.open(folder).split("train"), CONTEXT)
     order = DataOrder(windows.count, BATCH, 0)
-    sampler = ProcessBatches(windows, order, BatchPlan(1, 1, BATCH), rank=0, first_step=0, steps=batches_wanted or windows.count // BATCH)
+    steps = batches_wanted or windows.count // BATCH
     count = 0
-    for batch in islice(DataLoader(WindowDataset(windows), batch_sampler=sampler, num_workers=workers), batches_wanted):
+    for batch in batches(windows, order, BatchPlan(1, 1, BATCH), rank=0, first_step=0, steps=steps):
         count += batch["ids"].shape[0] * CONTEXT
     print(json.dumps({"cpu_seconds": cpu_seconds() - before, "seconds": time.monotonic() - started, "tokens": count}))
 
@@ -114,5 +111,5 @@ def cpu_seconds() -> float:
 
 
 if __name__ == "__main__":
-    _, _, place, number, *more = sys.argv
-    read_ours(Path(place), int(number), int(more[0]) if more else None)
+    _, place, *more = sys.argv
+    read_ours(Path(place), int(more[0]) if more else None)

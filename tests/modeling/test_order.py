@@ -65,7 +65,7 @@ def test_processes_and_micro_batches_share_the_global_batch(processes: int, micr
     assert all(len(each) == len(sampler) == 5 * plan.accumulate for each, sampler in zip(made, samplers, strict=True))
     for step in range(4, 9):
         own = [each[(step - 4) * plan.accumulate : (step - 3) * plan.accumulate] for each in made]
-        items = [item for batches in own for batch in batches for item in batch]
+        items = [(number, targets) for batches in own for numbers, targets in batches for number in numbers.tolist()]
         expected = order.windows_of(step)
         assert sorted(number for number, _ in items) == sorted(expected.tolist())
         assert {targets for _, targets in items} == {int((expected + 1).sum())}
