@@ -76,8 +76,8 @@ def evaluate(
     if not splits:
         raise InputError("the tokens hold neither validation nor test documents", where=tokens, hint="curate with a split")
     read, read_tasks = _read(text_sets, tasks)
-    output.mkdir(parents=True, exist_ok=True)  # before what takes minutes
     model = load_model(model_folder)
+    output.mkdir(parents=True, exist_ok=True)  # before what takes minutes
     train = folder.split("train")
     costs = unigram_costs(train, tokenizer.vocabulary)
     ruler = _Ruler(model=model, tokenizer=tokenizer, byte_lengths=tokenizer.byte_lengths(), costs=costs)

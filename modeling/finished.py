@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import load_file
 
 from corpus.errors import InputError
-from corpus.splits import TRAIN
 from corpus.storage import json_bytes
 from modeling import checkpoint
 from modeling.config import ModelConfig
@@ -102,4 +101,4 @@ def training_split(folder: Path, tokens: str) -> TokenSplit:
     opened = TokenFolder.open(tokens)
     if {"tokens": opened.digest} not in read_manifest(folder)["parents"]:
         raise InputError("the model was trained on other tokens", where=str(folder), hint=f"not those in {tokens}")
-    return opened.split(TRAIN)
+    return opened.split("train")
