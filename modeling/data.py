@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from modeling.config import SettingError, TrainConfig
 from modeling.mixture import Mixture
 from modeling.order import DataOrder, MixedOrder, Order
-from tokenization.packing import Window, Windows, pack, pack_groups
+from tokenization.packing import Windows, pack, pack_groups
 from tokenization.shards import TokenSplit
 
 
@@ -82,21 +82,21 @@ class WindowDataset(Dataset[dict[str, torch.Tensor]]):
 
     def __getitem__(self, item: tuple[np.ndarray, int]) -> dict[str, torch.Tensor]:
         numbers, batch_targets = item
-        # a micro-batch at once: windows put together by PyTorch cost twice as much
         windows = [self._windows.read(number) for number in numbers.tolist()]
+        ids, mask = np.stack([window.ids for window in windows]), np.stack([window.mask for window in windows])
         return {
-            "ids": torch.from_numpy(np.stack([window.ids for window in windows])),
-            "mask": torch.from_numpy(np.stack([window.mask for window in windows])),
+            "ids": torch.from_numpy(ids),
+            "mask": torch.from_numpy(mask),
             "batch_targets": torch.full((len(windows),), batch_targets),
             "group": torch.tensor([self._windows.group_of(number) for number in numbers.tolist()]),
-            "digest": torch.tensor([_digest(window) - (1 << 63) for window in windows]),
+            "digest": torch.tensor([_digest(*each) for each in zip(ids, mask, strict=True)]),
         }
 
 
-def _digest(window: Window) -> int:
-    found = xxhash.xxh3_64(np.ascontiguousarray(window.ids).data)
-    found.update(np.ascontiguousarray(window.mask).data)
-    return found.intdigest()
+def _digest(ids: np.ndarray, mask: np.ndarray) -> int:
+    found = xxhash.xxh3_64(ids.data)
+    found.update(mask.data)
+    return found.intdigest() - (1 << 63)
 
 
 @final

@@ -145,8 +145,8 @@ def run_tasks(
         near = get_close_matches(unknown[0], manager.all_tasks, 1)
         raise InputError("no such task", where=unknown[0], hint=f"did you mean {near[0]}?" if near else "--include a folder with its YAML")
     train = training_split(model_folder, trained_on) if trained_on else None
-    output.mkdir(parents=True, exist_ok=True)  # before what takes minutes
     model, tokenizer = load_model(model_folder), carried(model_folder / TOKENIZER)
+    output.mkdir(parents=True, exist_ok=True)  # before what takes minutes
     ours = HarnessModel(model, tokenizer, batch=setting.batch, seed=setting.seed, told=told)
     try:
         found = simple_evaluate(
@@ -190,13 +190,14 @@ def run_tasks(
 
 def _touched(samples: Mapping[str, Sequence[Mapping[str, Any]]], train: TokenSplit, tokenizer: Tokenizer) -> dict[str, Any]:
     """Task -> what is known of its items in the training text, and the means of its scores without those that were met there."""
-    overlaps = find_overlap({task: [list(_strings(each["doc"])) for each in rows] for task, rows in samples.items()}, train, tokenizer)
+    items = {task: {row["doc_id"]: list(_strings(row["doc"])) for row in rows} for task, rows in samples.items()}  # a row for each filter
+    overlaps = find_overlap({task: list(texts.values()) for task, texts in items.items()}, train, tokenizer)
     told = {}
     for task, rows in samples.items():
-        left = [row for row, is_touched in zip(rows, overlaps[task].is_touched.tolist(), strict=True) if not is_touched]
+        left = {at for at, is_touched in zip(items[task], overlaps[task].is_touched.tolist(), strict=True) if not is_touched}
         scores: dict[str, list[float]] = {}
-        for row in left:
-            for name in row["metrics"]:
+        for row in rows:
+            for name in row["metrics"] if row["doc_id"] in left else ():
                 if isinstance(row[name], int | float | np.number):  # of a perplexity or BLEU each item has its parts
                     scores.setdefault(f"{name},{row['filter']}", []).append(float(row[name]))
         means = {name: float(np.mean(values)) for name, values in scores.items()}

@@ -106,8 +106,7 @@ class TokenSplit:
         if size != shard.tokens * self.dtype.itemsize:
             what = "is missing" if size < 0 else f"is damaged: {size:,} bytes instead of {shard.tokens * self.dtype.itemsize:,}"
             raise InputError(f"a token shard {what}", where=str(path), hint=_HINT)
-        # as a plain array: slices of a memmap are made in Python, and cost as much as all else of a window
-        return np.asarray(np.memmap(path, self.dtype, "r")) if size else np.empty(0, self.dtype)
+        return np.memmap(path, self.dtype, "r") if size else np.empty(0, self.dtype)
 
     def _index_of(self, number: int, columns: list[str] | None = None) -> pa.Table:
         path = self.folder / f"{self.shards[number].name}.parquet"

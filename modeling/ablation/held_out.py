@@ -41,7 +41,7 @@ CHARACTERS, SET_BYTES, FEWEST = 4_000, 200_000, 8
 NEAR = 0.2
 REASONS = ("same_id", "same_text", "near_text")
 _ROWS = 256
-RARE_SHARE = 0.05
+RARE_SHARE = 0.05  # of the most frequent language's documents: of the 60 or 70 that a set holds, one to three
 TEXT, RARE, GOOD, BAD = "text", "rare language", "good", "bad"
 _GOOD, _BAD = ("good", "sentence_good"), ("bad", "sentence_bad")  # the second names are BLiMP's
 
@@ -135,16 +135,15 @@ def _own(name: str, corpus: str, set_bytes: int) -> list[Piece]:
             size += len(piece.text.encode())
         if size >= set_bytes:
             break
-    return _enough(
-        list(_told_apart(list(pieces.values()))), corpus, "curate it with larger shares, as --set split_by_cluster.validation=0.05"
-    )
+    told_apart = _told_apart(list(pieces.values()))
+    return _enough(told_apart, corpus, "curate it with larger shares, as --set split_by_cluster.validation=0.05")
 
 
-def _told_apart(pieces: Sequence[Piece]) -> Iterator[Piece]:
+def _told_apart(pieces: Sequence[Piece]) -> list[Piece]:
     """The same pieces, those of rare languages marked."""
     counts = Counter(piece.language for piece in pieces)
     fewest = RARE_SHARE * max(counts.values(), default=0)
-    yield from (replace(piece, kind=RARE) if counts[piece.language] < fewest else piece for piece in pieces)
+    return [replace(piece, kind=RARE) if counts[piece.language] < fewest else piece for piece in pieces]
 
 
 def _neutral(path: Path, set_bytes: int) -> list[Piece]:
@@ -178,8 +177,9 @@ def _piece(name: str, key: str, text: str, source: str | None = None, language: 
 
 
 def _enough(pieces: list[Piece], where: str, hint: str) -> list[Piece]:
-    if sum(piece.kind != RARE for piece in pieces) < FEWEST:
-        raise InputError(f"{len(pieces)} held-out texts are too few to tell anything: {FEWEST} at the least", where=where, hint=hint)
+    count = sum(piece.kind != RARE for piece in pieces)
+    if count < FEWEST:
+        raise InputError(f"{count} held-out texts are too few to tell anything: {FEWEST} at the least", where=where, hint=hint)
     return pieces
 
 

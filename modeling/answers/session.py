@@ -79,8 +79,8 @@ def answer(
     asked = read_questions(task, metric)
     train = training_split(model_folder, trained_on) if trained_on else None
     prompts = prompted(asked.questions, setting.shots, seed=setting.seed)
-    output.mkdir(parents=True, exist_ok=True)  # before what takes minutes
     model, tokenizer = load_model(model_folder), carried(model_folder / TOKENIZER)
+    output.mkdir(parents=True, exist_ok=True)  # before what takes minutes
     lengths = [len(tokenizer.encode(prompt)) + 1 for prompt in prompts]
     texts = _answers(model, tokenizer, prompts, lengths, asked, setting, told)
     items, scores, signature = _scored(metric, asked.questions, texts)

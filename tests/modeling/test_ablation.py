@@ -85,6 +85,9 @@ def test_a_language_that_is_rare_in_a_set_is_no_part_of_the_outcome(tmp_path: Pa
     assert len(held.sets["c"]) == len(held_out) - 1
     held.write(tmp_path)
     assert Exclusion(tmp_path).reasons([held_out[0]], ["another text"]) == ["same_id"], "held out all the same"
+    result = concluded(tmp_path, {"a": str(corpus), "b": str(corpus)}, {"b": -0.05, POSITIVE: 0.1})
+    assert result["rare_languages"] == {"a": {"zh": 1}, "b": {"zh": 1}}
+    assert "in a 1 × zh; in b 1 × zh." in write_page(tmp_path).read_text()
 
 
 def test_a_draw_begins_at_the_same_id_whatever_else_a_corpus_holds(corpora: dict[str, str], tmp_path: Path) -> None:

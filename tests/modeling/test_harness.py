@@ -35,6 +35,7 @@ doc_to_choice: "{{{{choices}}}}"
 doc_to_target: gold
 metric_list: [{{metric: acc}}]
 """
+FILTERS = "filter_list: [{name: first, filter: [{function: take_first}]}, {name: again, filter: [{function: take_first}]}]\n"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tasks")
     items = [{"query": prose(at, 6 + at).strip(), "choices": ["the mill", "rye", "old stone wall"], "gold": at % 3} for at in range(12)]
     (folder / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
-    (folder / "mill.yaml").write_text(CARD.format(file=folder / "items.jsonl"))
+    (folder / "mill.yaml").write_text(CARD.format(file=folder / "items.jsonl") + FILTERS)
     return folder
 
 
@@ -86,10 +87,10 @@ def test_a_local_task(model: Path, tasks: Path, tmp_path: Path) -> None:
     arguments = ["harness", str(model), "--task", "mill", "--include", str(tasks), "--output", str(tmp_path)]
     ran = CliRunner().invoke(gristmill, arguments, catch_exceptions=False)
     assert ran.exit_code == 0
-    assert "acc,none" in ran.stdout
+    assert "acc,first" in ran.stdout
     found = json.loads((tmp_path / HARNESS).read_bytes())
     assert (found["bos"], found["n"]["mill"]["effective"], found["task_shots"]["mill"]) == (True, 12, 0)
-    assert 0 <= found["results"]["mill"]["acc,none"] <= 1
+    assert 0 <= found["results"]["mill"]["acc,first"] <= 1
     again = run_tasks(model, ["mill"], tmp_path / "again", include=tasks, setting=Setting(batch=1))
     assert again["results"] == found["results"]
     assert found["contamination"] is None
@@ -99,10 +100,10 @@ def test_items_that_stand_in_the_training_text(model: Path, tasks: Path, tmp_pat
     """The first eight items begin as the eight training documents do."""
     arguments = ["harness", str(model), "--task", "mill", "--include", str(tasks), "--output", str(tmp_path)]
     ran = CliRunner().invoke(gristmill, [*arguments, "--trained-on", str(model.parent / "tokens")], catch_exceptions=False)
-    assert "mill: 8 of 12 items have a run of 13 words in the training text; the other 4: acc,none" in ran.stdout
+    assert "mill: 8 of 12 items have a run of 13 words in the training text; the other 4: acc,first" in ran.stdout
     found = json.loads((tmp_path / HARNESS).read_bytes())["contamination"]["mill"]
     assert (found["items"], found["touched"], found["without_touched"]["n"]) == (12, 8, 4)
-    assert found["without_touched"]["scores"]["acc,none"] in (0, 0.25, 0.5, 0.75, 1)
+    assert found["without_touched"]["scores"]["acc,first"] in (0, 0.25, 0.5, 0.75, 1)
     other = made_tokens(tmp_path / "other", [(split, "made", "en", prose(70, 60)) for split in ("train", "validation")])
     with pytest.raises(GristmillError, match="trained on other tokens"):
         run_tasks(model, ["mill"], tmp_path, include=tasks, setting=Setting(), trained_on=str(other))
