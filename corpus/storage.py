@@ -11,8 +11,9 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, final
 
 import pyarrow as pa
@@ -120,6 +121,20 @@ class Place:
 def json_bytes(value: Any) -> bytes:
     """JSON that is the same for equal values: sorted keys, two spaces, UTF-8, a newline at the end."""
     return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+@contextmanager
+def made_first(folder: Path) -> Iterator[None]:
+    """The local folder is there before what takes minutes (an OSError where it cannot be); if that fails, one made for it goes again."""
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
+        raise
 
 
 def locate(path: str) -> Place:

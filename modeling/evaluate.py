@@ -16,7 +16,7 @@ import pyarrow as pa
 import torch
 
 from corpus.errors import InputError
-from corpus.storage import json_bytes, locate
+from corpus.storage import json_bytes, locate, made_first
 from corpus.version import code_version
 from modeling import checkpoint
 from modeling.evaluation import choices, texts
@@ -76,8 +76,8 @@ def evaluate(
     if not splits:
         raise InputError("the tokens hold neither validation nor test documents", where=tokens, hint="curate with a split")
     read, read_tasks = _read(text_sets, tasks)
-    model = load_model(model_folder)
-    output.mkdir(parents=True, exist_ok=True)  # before what takes minutes
+    with made_first(output):
+        model = load_model(model_folder)
     train = folder.split("train")
     costs = unigram_costs(train, tokenizer.vocabulary)
     ruler = _Ruler(model=model, tokenizer=tokenizer, byte_lengths=tokenizer.byte_lengths(), costs=costs)

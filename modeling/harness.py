@@ -22,7 +22,7 @@ from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager
 
 from corpus.errors import InputError
-from corpus.storage import json_bytes, locate
+from corpus.storage import json_bytes, locate, made_first
 from corpus.version import code_version
 from modeling import checkpoint
 from modeling.config import SettingError
@@ -145,8 +145,8 @@ def run_tasks(
         near = get_close_matches(unknown[0], manager.all_tasks, 1)
         raise InputError("no such task", where=unknown[0], hint=f"did you mean {near[0]}?" if near else "--include a folder with its YAML")
     train = training_split(model_folder, trained_on) if trained_on else None
-    model, tokenizer = load_model(model_folder), carried(model_folder / TOKENIZER)
-    output.mkdir(parents=True, exist_ok=True)  # before what takes minutes
+    with made_first(output):
+        model, tokenizer = load_model(model_folder), carried(model_folder / TOKENIZER)
     ours = HarnessModel(model, tokenizer, batch=setting.batch, seed=setting.seed, told=told)
     try:
         found = simple_evaluate(

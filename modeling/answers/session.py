@@ -14,7 +14,7 @@ from typing import Any, final
 import numpy as np
 
 from corpus.errors import EnvironmentProblem
-from corpus.storage import json_bytes, locate
+from corpus.storage import json_bytes, locate, made_first
 from corpus.version import code_version
 from modeling import checkpoint
 from modeling.answers.metrics import CorpusMetric, item_scores
@@ -79,8 +79,8 @@ def answer(
     asked = read_questions(task, metric)
     train = training_split(model_folder, trained_on) if trained_on else None
     prompts = prompted(asked.questions, setting.shots, seed=setting.seed)
-    model, tokenizer = load_model(model_folder), carried(model_folder / TOKENIZER)
-    output.mkdir(parents=True, exist_ok=True)  # before what takes minutes
+    with made_first(output):
+        model, tokenizer = load_model(model_folder), carried(model_folder / TOKENIZER)
     lengths = [len(tokenizer.encode(prompt)) + 1 for prompt in prompts]
     texts = _answers(model, tokenizer, prompts, lengths, asked, setting, told)
     items, scores, signature = _scored(metric, asked.questions, texts)
