@@ -26,6 +26,7 @@ from modeling.guard import Guard
 from modeling.optimizers import make_optimizer, rate_factor
 from modeling.parallel import clip_by_norm, parallelize
 from modeling.transformer import Transformer, initial
+from modeling.zero import ZeroOptimizer
 
 
 def build(config: ModelConfig, seed: int, *, weights: Path | None = None, shard: Callable[[Transformer], None] | None = None,
@@ -124,7 +125,10 @@ class Pretraining(LightningModule):
             group["lr"] = self.train_config.learning_rate * rate_factor(self.step, self.train_config)
 
     def configure_gradient_clipping(self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None) -> None:
-        self.gradient_norm = clip_by_norm(self.model.parameters(), self.train_config.clip_norm)
+        if isinstance(optimizer, ZeroOptimizer):
+            self.gradient_norm = optimizer.gradient_norm()  # it clips in its step
+        else:
+            self.gradient_norm = clip_by_norm(self.model.parameters(), self.train_config.clip_norm)
         loss_sum = self.loss_sum if self.counts else torch.zeros_like(self.loss_sum)
         self.loss, self.skipped = self.guard.judge(self.trainer.strategy, self.step + 1, loss_sum, self.gradient_norm)
         if self.skipped:

@@ -1,4 +1,4 @@
-"""Pretraining with Lightning's Trainer: one device, DDP or FSDP2, resumed at any step, with any number of processes.
+"""Pretraining with Lightning's Trainer: one device, DDP, FSDP2 or DeepSpeed's ZeRO, resumed at any step, with any number of processes.
 
 model/
   config.json  model.safetensors  tokenizer.json  tokenizer_config.json     what `transformers` loads
@@ -35,7 +35,7 @@ from corpus.version import code_version
 from modeling import checkpoint
 from modeling.config import ModelConfig, SettingError, TrainConfig
 from modeling.curves import RATES, read_rows
-from modeling.data import arrange, batches, plan_batches, reading
+from modeling.data import BatchPlan, arrange, batches, plan_batches, reading
 from modeling.finished import BEST, MANIFEST, RUN, TRAINED, final_weights, finish, read_manifest
 from modeling.guard import Preempted, Stopped
 from modeling.loggers import LOGS, loggers, require
@@ -44,6 +44,8 @@ from modeling.parallel import check_split
 from modeling.recorder import CURVE, VALIDATION, Recorder, Watcher
 from modeling.run_page import RUN_PAGE, Run, RunPage, write_run_page
 from modeling.suspects import STOPPED, blame, skipped_steps
+from modeling.zero import Zero
+from modeling.zero import check as check_zero
 from tokenization.packing import Waste
 from tokenization.shards import TOKENIZER, TokenFolder
 from tokenization.tokenizer import EXPORT_CONFIG, EXPORTED
@@ -67,7 +69,7 @@ class Launch:
 
     devices: int = 0
     nodes: int = 1
-    strategy: Literal["ddp", "fsdp"] = "ddp"
+    strategy: Literal["ddp", "fsdp", "deepspeed"] = "ddp"
     tensor_parallel: int = 1
     precision: str = "auto"
     compiled: bool = False
@@ -124,7 +126,9 @@ def pretrain(
         raise SettingError("the model's vocabulary is not the tokenizer's", where=f"{model.vocabulary:,} ids", hint=f"see {tokens}")
     model = replace(model, **{name: getattr(folder.special, name) for name in ("bos", "eos", "pad")})
     check_split(model, launch.tensor_parallel, launch.processes)
-    if launch.sharded and train.optimizer != "adamw":  # the others measure whole matrices, which no process has
+    if launch.strategy == "deepspeed":
+        check_zero(precision=launch.precision, tensor_parallel=launch.tensor_parallel)
+    if (launch.sharded or launch.strategy == "deepspeed") and train.optimizer != "adamw":  # the others measure whole matrices
         raise SettingError(f"{train.optimizer} has no sharded form here", where="train.optimizer", hint="take adamw, or --strategy ddp")
     fingerprint = fingerprint_of(folder, model, train)
     plan = plan_batches(train, model.context_length, launch.processes // launch.tensor_parallel)
@@ -166,7 +170,7 @@ def pretrain(
         accelerator="gpu" if launch.on_gpu else "cpu",
         devices=launch.devices_here,
         num_nodes=max(1, launch.processes // launch.devices_here),
-        strategy=_strategy(launch),
+        strategy=_strategy(launch, plan, train),
         precision=_precision(launch),  # type: ignore[arg-type]
         max_epochs=1,
         accumulate_grad_batches=plan.accumulate,
@@ -249,7 +253,9 @@ def _resumable(output: Path, now: Mapping[str, Any]) -> checkpoint.Checkpoint | 
     return found
 
 
-def _strategy(launch: Launch) -> Strategy | str:
+def _strategy(launch: Launch, plan: BatchPlan, train: TrainConfig) -> Strategy | str:
+    if launch.strategy == "deepspeed":
+        return Zero(plan, clip_norm=train.clip_norm, precision=_precision(launch))
     if launch.sharded:
         # its defaults on one node are no data parallelism at all: dp=1, tp=all
         together = launch.tensor_parallel
@@ -271,16 +277,17 @@ def _quieten() -> None:
 
 def _place(launch: Launch, accumulate: int) -> dict[str, Any]:
     """On what it runs: what may differ between two runs that learn the same."""
+    names = (*_VERSIONS, "deepspeed") if launch.strategy == "deepspeed" else _VERSIONS
     return {
         "host": platform.node(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "devices": torch.cuda.get_device_name() if launch.on_gpu else "CPU",
         "processes": launch.processes,
-        "strategy": "fsdp" if launch.sharded else "ddp",
+        "strategy": "fsdp" if launch.sharded else launch.strategy,
         "tensor_parallel": launch.tensor_parallel,
         "precision": _precision(launch),
         "accumulate": accumulate,
-        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in _VERSIONS}},
+        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in names}},
     }
 
 

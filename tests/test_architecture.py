@@ -45,7 +45,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("modeling.parallel",),
     ("modeling.optimizers",),
-    ("modeling.seen", "modeling.export", "modeling.saving", "modeling.guard"),
+    ("modeling.seen", "modeling.export", "modeling.saving", "modeling.guard", "modeling.zero"),
     ("modeling.suspects",),
     ("modeling.module", "modeling.generate"),
     ("modeling.scoring", "modeling.plan", "modeling.text_score"),
