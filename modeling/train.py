@@ -62,7 +62,8 @@ class Launch:
     """On what a run runs; none of it changes what is learned, but for ``precision``.
 
     ``devices``: processes on this machine, 0 for all GPUs (or one CPU process). Under torchrun, SLURM or TorchDistributor their numbers
-    count. ``tensor_parallel``: so many of them compute each matrix together; what is beside that is FSDP2. ``precision`` auto:
+    count. ``strategy``: ``ddp``, all of the model on each; ``fsdp``, a share (FSDP2); ``deepspeed``, a share of moments and gradients
+    (``modeling.zero``). ``tensor_parallel``: so many compute each matrix together; what is beside that is FSDP2. ``precision`` auto:
     bf16-mixed on a GPU, 32-true on a CPU. ``logs``: of ``modeling.loggers``, beside the curve. ``keep_last``: checkpoints, beside
     the best one.
     """

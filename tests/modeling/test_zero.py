@@ -34,9 +34,9 @@ SETTINGS = {  # two micro-batches a process, steps that are clipped, some that a
 }  # fmt: skip
 
 
-def alone(tokens: Path, output: Path) -> Path:
+def alone(tokens: Path, output: Path, **settings: Any) -> Path:
     """By one process without DeepSpeed: this one."""
-    run(cli, list(map(str, arguments(tokens, output, **SETTINGS))))
+    run(cli, list(map(str, arguments(tokens, output, **SETTINGS | settings))))
     return output
 
 
@@ -82,6 +82,20 @@ def test_killed_and_resumed(undisturbed: Path, small_tokens: Path, tmp_path: Pat
     assert_same(undisturbed, alone(small_tokens, tmp_path / "one"))
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("more", "settings"),
+    [
+        (("--devices", "2", "--compile", "--checkpoint-activations"), {}),
+        (("--devices", "3"), {"train__global_batch_tokens": 384, "model__tied": "false", "model__mtp_heads": 1, "model__qk_norm": "head"}),
+    ],
+    ids=["compiled", "three"],
+)
+def test_other_runs(small_tokens: Path, tmp_path: Path, more: tuple[str, ...], settings: dict[str, Any]) -> None:
+    two = pretrain(small_tokens, tmp_path / "two", "--strategy", "deepspeed", *more, **SETTINGS | settings)
+    assert_same(alone(small_tokens, tmp_path / "one", **settings), two)
+
+
 @pytest.fixture(scope="module")
 def eight() -> Iterator[None]:
     """Of eight processes, of which only this one is there: sums are what this one has."""
@@ -117,6 +131,7 @@ def test_a_norm_that_is_no_number_is_seen_before_the_step(eight: None, value: fl
     told = zero.configuration(BatchPlan(1, 8, 1), clip_norm=1.0, precision="32-true")
     engine, optimizer = zero.shared(model, adamw, told, torch.device("cpu"))
     (share,) = adamw.param_groups[0]["params"]
+    assert share.numel() < (16 * 16 + 16) / 4, "an eighth, and what fills it up"
     before = share.detach().clone()
     optimizer.backward(engine(torch.ones(1, 16)).sum() * value)
     norm = optimizer.gradient_norm()
