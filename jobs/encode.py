@@ -10,7 +10,7 @@ import click
 from corpus.session import session
 from jobs import console
 from jobs.running import run
-from jobs.training_console import show_tokens
+from jobs.tokens_console import show_tokens
 from tokenization.encode import encode
 from tokenization.objectives import Objective, special_ids
 
