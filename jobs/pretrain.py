@@ -62,7 +62,7 @@ def command(tokens, output, name, settings, mixture, log, finding, spark_process
     if spark_processes:
         from pyspark.ml.torch.distributor import TorchDistributor  # a second, which other runs need not wait for
 
-        spark = session("gristmill pretrain", master)
+        spark = session("gristmill pretrain", master, brief=True)
         embedded = str(spark.sparkContext.master).startswith("local[")
         distributor = TorchDistributor(num_processes=spark_processes, local_mode=embedded, use_gpu=launch.on_gpu)
         trained: Trained | None = distributor.run(pretrain, tokens, output, model, train, launch, watcher=Unwatched(), overwrite=overwrite)
