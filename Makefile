@@ -37,8 +37,9 @@ demo: install ## crawl two local sites, add a wiki, books, code and mail, make a
 clean-demo: ## forget the demo, so that the next one starts over
 	rm -rf $(DEMO) $(DEMO).work
 
+# one thread each: with two, the threads of one process wait spinning for a core that the other has, a third of the time of training tests
 test: install ## the whole test suite, in two processes (under 20 minutes on 2 cores)
-	@$(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-long: install ## the tests that take their minutes
 	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)

@@ -143,6 +143,15 @@ def show_result(result: Result) -> None:
     console.print(f"report: [bold]{(result.corpus / PAGE).uri}[/bold]", soft_wrap=True)
 
 
+def table_of(*columns: str, left: int = 1) -> Table:
+    """An empty table; of its columns all but the first ``left`` are figures."""
+    table = Table(*columns, box=None, header_style="dim", pad_edge=False)
+    table.columns[0].overflow = "fold"  # two paths cut short look alike
+    for column in table.columns[left:]:
+        column.justify = "right"
+    return table
+
+
 def _line(name: str, counts: Mapping[str, int]) -> None:
     if counts:
         console.print(f"[dim]{name + ':':<15}[/dim]" + ", ".join(f"{key} {count:,}" for key, count in counts.items()), soft_wrap=True)

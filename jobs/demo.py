@@ -23,9 +23,10 @@ from corpus.report.page import link_training
 from corpus.session import session
 from corpus.storage import locate
 from jobs import console
-from jobs.evaluation_console import show_evaluation
+from jobs.evaluation_console import show_evaluation, show_road
 from jobs.running import run
-from jobs.training_console import TrainingPanel, show_model, show_road, show_tokenizer, show_tokens
+from jobs.tokens_console import show_tokenizer, show_tokens
+from jobs.training_console import TrainingPanel, show_model
 from modeling.evaluate import evaluate
 from modeling.page import PAGE, write_page
 from modeling.presets import preset

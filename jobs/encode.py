@@ -10,7 +10,7 @@ import click
 from corpus.session import session
 from jobs import console
 from jobs.running import run
-from jobs.training_console import show_tokens
+from jobs.tokens_console import show_tokens
 from tokenization.encode import encode
 from tokenization.objectives import Objective, special_ids
 
@@ -32,7 +32,7 @@ def command(
     """Encode every document of CORPUS; train, validation and test apart."""
     objective = Objective(fim=fim, span_corruption=span_corruption)
     special_ids(Path(tokenizer), objective)  # before Spark starts
-    spark = session("gristmill encode", master)
+    spark = session("gristmill encode", master, brief=True)  # the JVM hands out files, no more
     with console.Progress(spark) as progress, progress.stage("encode", "a task for each shard"):
         encoded = encode(corpus, tokenizer, output, spark=spark, objective=objective, work=work, overwrite=overwrite)
     show_tokens(encoded)

@@ -1,4 +1,5 @@
-"""What `gristmill evaluate` shows: bits per byte by group, texts, tasks, what of them stands in the training text, and what is by heart.
+"""What `gristmill evaluate` shows: bits per byte by group, texts, tasks, what of them stands in the
+training text, what is by heart; and the end of the demo.
 
 show_evaluation(evaluation, page)
 """
@@ -8,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
+from rich.table import Table
 
-from jobs.console import console
-from jobs.training_console import table_of
+from corpus.engine import Result
+from corpus.publish import PAGE
+from jobs.console import console, table_of
 from modeling.answers.session import ANSWERS
 from modeling.evaluate import rows
+from modeling.page import PAGE as EVALUATION_PAGE
 from modeling.page import touched
 
 
@@ -30,6 +34,25 @@ def show_evaluation(evaluation: Mapping[str, Any], page: Path) -> None:
     _show_tasks(evaluation["tasks"])
     _show_touched(evaluation)
     console.print(f"curves and samples: [bold]{page}[/bold]", soft_wrap=True)
+
+
+def show_road(curated: Result, evaluation: Mapping[str, Any], output: Path) -> None:
+    """The end of the demo: from documents to bits per byte in one table, and what the model writes."""
+    manifest = curated.manifest
+    held_out = [row for row in rows(evaluation) if row["group"] == "all"][-1]
+    table = Table("what", "figure", "where", box=None, header_style="dim", pad_edge=False)
+    table.columns[1].justify = "right"
+    table.add_row("documents read", f"{manifest['read']:,}", f"{output / 'crawl'}")
+    table.add_row("documents kept", f"{manifest['kept']:,}", f"{output / 'corpus'}")
+    table.add_row("parameters", f"{evaluation['parameters']:,}", f"{output / 'model'}")
+    table.add_row("[bold green]bits per byte of the model[/bold green]", f"[bold]{held_out['bits_per_byte']:.3f}[/bold]", held_out["split"])
+    table.add_row("of a unigram model", f"{held_out['unigram_bits_per_byte']:.3f}", "same tokenizer, same documents")
+    table.add_row("of zstd -19", f"{held_out['zstd_bits_per_byte']:.3f}", "same documents")
+    console.print(table)
+    sample = evaluation["samples"][0]
+    console.print(f"\n[dim]{escape(sample['prompt'])}[/dim]{escape(sample['text'])}\n", soft_wrap=True)
+    for page in (output / "corpus" / PAGE, output / "evaluation" / EVALUATION_PAGE):
+        console.print(f"report: [bold]{page}[/bold]", soft_wrap=True)
 
 
 def show_answers(found: Mapping[str, Any], output: Path) -> None:

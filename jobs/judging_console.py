@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
-from jobs.console import console
+from jobs.console import console, table_of
 from modeling.judging.samples import Item
 from modeling.judging.server import JudgeServer
 from modeling.judging.votes import RATINGS
@@ -38,11 +37,11 @@ def show_results(told: Mapping[str, Any]) -> None:
         _show_pairs(told)
     else:
         _show_ratings(told)
-    table = _table("agreement (Krippendorff's alpha)", "items judged twice", "nominal", "ordinal")
+    table = table_of("agreement (Krippendorff's alpha)", "items judged twice", "nominal", "ordinal")
     for row in told["agreement"]:
         table.add_row(escape(row["question"] or "all pairs"), f"{row['items']:,}", *(_alpha(row[kind]) for kind in ("nominal", "ordinal")))
     console.print(table)
-    table = _table("annotator", "votes", "skipped", "undone", "comments", "median seconds", "left won")
+    table = table_of("annotator", "votes", "skipped", "undone", "comments", "median seconds", "left won")
     for row in told["annotators"]:
         seconds = "–" if row["median_seconds"] is None else f"{row['median_seconds']:.1f}"
         counts = (f"{row[name]:,}" for name in ("votes", "skipped", "undone", "comments"))
@@ -51,14 +50,14 @@ def show_results(told: Mapping[str, Any]) -> None:
 
 
 def _show_pairs(told: Mapping[str, Any]) -> None:
-    table = _table("system", "votes", "win rate", "strength (Elo points)")
+    table = table_of("system", "votes", "win rate", "strength (Elo points)")
     for row in told["systems"]:
         strength = _interval(row["strength"], "+.0f") if row["strength"] else "–"
         table.add_row(escape(row["system"]), f"{row['votes']:,}", _interval(row["win_rate"], ".1%"), strength)
     console.print(table)
     if told["unranked"]:
         console.print(f"[yellow]Not ranked: {escape(told['unranked'])}.[/yellow]", soft_wrap=True)
-    table = _table("pair", "first better", "tie", "both bad", "second better")
+    table = table_of("pair", "first better", "tie", "both bad", "second better")
     for row in told["pairs"]:
         counts = (f"{row[name]:,}" for name in ("first", "tie", "both_bad", "second"))
         table.add_row(escape(" / ".join(row["systems"])), *counts)
@@ -68,20 +67,13 @@ def _show_pairs(told: Mapping[str, Any]) -> None:
 
 def _show_ratings(told: Mapping[str, Any]) -> None:
     for question in told["questions"]:
-        table = _table("system", "votes", "mean", *map(str, RATINGS))
+        table = table_of("system", "votes", "mean", *map(str, RATINGS))
         table.title, table.title_justify, table.title_style = escape(question), "left", ""
         for row in told["systems"]:
             if row["question"] == question:
                 counts = (f"{count:,}" for count in row["counts"])
                 table.add_row(escape(row["system"]), f"{row['votes']:,}", _interval(row["mean"], ".2f"), *counts)
         console.print(table)
-
-
-def _table(first: str, *others: str) -> Table:
-    table = Table(first, *others, box=None, header_style="dim", pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    return table
 
 
 def _interval(value: Mapping[str, Any], form: str) -> str:

@@ -11,9 +11,8 @@ import click
 import numpy as np
 import pyarrow as pa
 from rich.markup import escape
-from rich.table import Table
 
-from jobs.console import console
+from jobs.console import console, table_of
 from modeling.order import MixedOrder, Order
 
 
@@ -38,7 +37,7 @@ def show_mixture(order: Order, steps: int) -> None:
     if not isinstance(order, MixedOrder):
         return
     shares = [np.array(phase.weights) / sum(phase.weights) for phase in order.phases]
-    table = _table("group", *(f"from step {phase.first_step + 1:,}" for phase in order.phases), "windows", "drawn", "epochs")
+    table = table_of("group", *(f"from step {phase.first_step + 1:,}" for phase in order.phases), "windows", "drawn", "epochs")
     drawn, epochs = order.drawn(steps).tolist(), order.epochs_by_group(steps)
     for group, name in enumerate(order.names):
         figures = (f"{order.counts[group]:,}", f"{drawn[group]:,}", f"{epochs[name]:.2f}")
@@ -48,7 +47,7 @@ def show_mixture(order: Order, steps: int) -> None:
 
 def show_seen(sources: Sequence[Mapping[str, Any]], steps: int, output: Path | None) -> None:
     """Documents and tokens of each source that the first ``steps`` steps have seen."""
-    table = _table("source", "documents", "seen", "tokens", "targets seen", "times")
+    table = table_of("source", "documents", "seen", "tokens", "targets seen", "times")
     for row in sources:
         counts = (f"{row[name]:,}" for name in ("documents", "seen", "tokens", "targets"))
         table.add_row(escape(row["source"]), *counts, f"{row['targets'] / max(1, row['tokens']):.2f}")
@@ -56,10 +55,3 @@ def show_seen(sources: Sequence[Mapping[str, Any]], steps: int, output: Path | N
     documents, seen = (sum(row[name] for row in sources) for name in ("documents", "seen"))
     where = f": [bold]{output}[/bold]" if output else ""
     console.print(f"{seen:,} of {documents:,} documents were seen until step {steps:,}{where}", soft_wrap=True)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(*columns, box=None, header_style="dim", pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    return table

@@ -8,8 +8,8 @@ from dataclasses import asdict
 
 import click
 
+from jobs.plan_console import show_plan
 from jobs.running import run
-from jobs.training_console import show_plan
 from modeling.config import with_settings
 from modeling.hardware import GPUS
 from modeling.plan import plan

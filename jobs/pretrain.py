@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-from pyspark.ml.torch.distributor import TorchDistributor
 
 from corpus.session import session
 from corpus.tasks import raising_user_errors
@@ -20,8 +19,8 @@ from modeling.find_rate import find_rate
 from modeling.loggers import LOGS
 from modeling.mixture import Mixture
 from modeling.presets import NAMES, preset
-from modeling.recorder import Unwatched
 from modeling.train import Launch, Trained, pretrain
+from modeling.watching import Unwatched
 from tokenization.shards import TokenFolder
 
 EXAMPLE = """
@@ -61,7 +60,9 @@ def command(tokens, output, name, settings, mixture, log, finding, spark_process
     if finding:
         return show_rate(find_rate(tokens, output, model, train, launch), train)
     if spark_processes:
-        spark = session("gristmill pretrain", master)
+        from pyspark.ml.torch.distributor import TorchDistributor  # a second, which other runs need not wait for
+
+        spark = session("gristmill pretrain", master, brief=True)
         embedded = str(spark.sparkContext.master).startswith("local[")
         distributor = TorchDistributor(num_processes=spark_processes, local_mode=embedded, use_gpu=launch.on_gpu)
         trained: Trained | None = distributor.run(pretrain, tokens, output, model, train, launch, watcher=Unwatched(), overwrite=overwrite)

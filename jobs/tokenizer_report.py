@@ -10,7 +10,7 @@ import click
 from corpus.storage import locate
 from corpus.tasks import raising_user_errors
 from jobs.running import run
-from jobs.training_console import show_tokenizers
+from jobs.tokens_console import show_tokenizers
 from modeling.checkpoint import embedding_norms
 from tokenization.report import COUNTED_BYTES, measure, write
 from tokenization.tokenizer import KINDS, load

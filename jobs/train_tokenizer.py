@@ -9,7 +9,7 @@ import click
 
 from corpus.tasks import raising_user_errors
 from jobs.running import run
-from jobs.training_console import Weight, show_tokenizer
+from jobs.tokens_console import Weight, show_tokenizer
 from tokenization.huggingface import DIGITS
 from tokenization.sample import SAMPLE_BYTES
 from tokenization.tokenizer import KINDS

@@ -36,7 +36,7 @@ from modeling.architectures import as_huggingface
 from modeling.config import ModelConfig, SettingError
 
 FOLDER, STATE, MODEL, OPTIMIZER = "checkpoints", "state.json", "model.safetensors", "optimizer.safetensors"
-AVERAGE, CONFIG = "average.safetensors", "config.json"
+AVERAGE, TRAINED, CONFIG = "average.safetensors", "trained.safetensors", "config.json"
 
 
 @final

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+CURVE, VALIDATION = "curve.jsonl", "validation.jsonl"
 RATES = "rates.jsonl"  # of a search for the learning rate (modeling.find_rate)
 
 

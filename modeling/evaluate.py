@@ -19,15 +19,15 @@ from corpus.errors import InputError
 from corpus.storage import json_bytes, locate, made_first
 from corpus.version import code_version
 from modeling import checkpoint
+from modeling.build import build
 from modeling.evaluation import choices, texts
 from modeling.evaluation.contamination import NGRAM, Overlap, find_overlap
 from modeling.evaluation.memorisation import probe
 from modeling.evaluation.tasks import Card, Task, read_task
 from modeling.evaluation.text_files import Texts, read_texts
 from modeling.evaluation.texts import Document, ScoredDocuments, documents_of, score_documents
+from modeling.finished import read_manifest
 from modeling.generate import Sampling, generate
-from modeling.module import build
-from modeling.train import read_manifest
 from modeling.transformer import Transformer
 from tokenization.shards import TokenFolder, TokenSplit
 from tokenization.tokenizer import Tokenizer

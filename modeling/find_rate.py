@@ -17,10 +17,10 @@ from typing import final
 import torch
 
 from corpus.errors import OutputError
+from modeling.build import build, training_loss
 from modeling.config import ModelConfig, SettingError, TrainConfig
 from modeling.curves import RATES
 from modeling.data import arrange, batches, plan_batches
-from modeling.module import build, training_loss
 from modeling.optimizers import make_optimizer
 from modeling.train import Launch
 from tokenization.shards import TokenFolder

@@ -1,6 +1,6 @@
 """A finished model's folder: what is written when the last step is made, and the manifest by which others know it.
 
-made = finish(output, tokens, model, fingerprint, final_weights(module, writes=True), run)
+made = finish(output, tokens, model, fingerprint, module.final_weights(writes=True), run)
 read_manifest(Path("build/demo/model"))["parameters"]
 """
 
@@ -17,9 +17,7 @@ from corpus.errors import InputError
 from corpus.storage import json_bytes
 from modeling import checkpoint
 from modeling.config import ModelConfig
-from modeling.curves import cut, read_rows
-from modeling.module import Pretraining
-from modeling.recorder import CURVE, VALIDATION
+from modeling.curves import CURVE, VALIDATION, cut, read_rows
 from modeling.saving import best as best_checkpoint
 from modeling.suspects import STOPPED
 from tokenization.shards import TOKENIZER, TokenFolder, TokenSplit
@@ -27,16 +25,7 @@ from tokenization.tokenizer import EXPORT_CONFIG, EXPORTED
 
 FORMAT = "gristmill model 1"
 MANIFEST, RUN = "manifest.json", "run.json"
-TRAINED, BEST = "trained.safetensors", "best"
-
-
-def final_weights(module: Pretraining, *, writes: bool) -> dict[str, dict[str, torch.Tensor]]:
-    """Name of a file -> weights: the model, which is the average where there is one; then those that were trained are beside it."""
-    trained = checkpoint.gathered(module.model, writes=writes)
-    if module.averages is None:
-        return {checkpoint.MODEL: trained}
-    with module.averages.in_place():
-        return {checkpoint.MODEL: checkpoint.gathered(module.model, writes=writes), TRAINED: trained}
+BEST = "best"
 
 
 def finish(

@@ -11,14 +11,16 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import torch
-from lightning.pytorch.strategies import Strategy
 from torch import Tensor
 
 from modeling.config import TrainConfig
 from modeling.spikes import Past, SpikeRule
+
+if TYPE_CHECKING:
+    from lightning.pytorch.strategies import Strategy  # evaluation knows Stopped, and need not wait for Lightning
 
 
 class Stopped(Exception):
@@ -57,7 +59,7 @@ class Guard:
     def updates(self, step: int) -> int:
         return step - self._past.skipped
 
-    def judge(self, strategy: Strategy, step: int, loss_sum: Tensor, gradient_norm: float) -> tuple[float, str]:
+    def judge(self, strategy: "Strategy", step: int, loss_sum: Tensor, gradient_norm: float) -> tuple[float, str]:
         """(loss of the whole batch, why the step is to be skipped or ""), before step ``step``. Raises NotFinite or TooManySpikes.
 
         One sum over the processes, which carries the loss and the wish to end: whoever is asked, all end behind the same step.

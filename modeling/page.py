@@ -17,12 +17,12 @@ from corpus.report import plots
 from corpus.report.page import style, template
 from corpus.storage import locate
 from modeling import checkpoint
+from modeling.curves import CURVE, VALIDATION
 from modeling.evaluate import EVALUATION, rows
 from modeling.evaluation import plots as interval_plots
 from modeling.evaluation.texts import ordered
-from modeling.recorder import CURVE, VALIDATION
+from modeling.finished import RUN, read_manifest
 from modeling.run_page import run_curves
-from modeling.train import RUN, read_manifest
 from tokenization.shards import TOKENIZER
 from tokenization.tokenizer import FERTILITY
 from tokenization.tokenizer import read_manifest as read_tokenizer

@@ -18,10 +18,10 @@ import yaml
 from corpus.report import plots
 from corpus.report.page import style, template
 from modeling.config import ModelConfig, TrainConfig
-from modeling.curves import read_rows
+from modeling.curves import CURVE, VALIDATION, read_rows
 from modeling.data import reading
 from modeling.order import MixedOrder, Order
-from modeling.recorder import CURVE, VALIDATION, Step, Watcher
+from modeling.watching import Step, Watcher
 from tokenization.packing import Waste
 from tokenization.shards import TokenFolder
 

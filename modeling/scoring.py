@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from modeling.build import documents_of, token_losses
 from modeling.config import ModelConfig
-from modeling.module import documents_of, token_losses
 from tokenization.shards import TokenSplit
 
 _BATCH_TOKENS = 8192

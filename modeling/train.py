@@ -34,16 +34,17 @@ from corpus.errors import InputError, OutputError, ResumeError
 from corpus.version import code_version
 from modeling import checkpoint
 from modeling.config import ModelConfig, SettingError, TrainConfig
-from modeling.curves import RATES, read_rows
+from modeling.curves import CURVE, RATES, VALIDATION, read_rows
 from modeling.data import BatchPlan, arrange, batches, plan_batches, reading
-from modeling.finished import BEST, MANIFEST, RUN, TRAINED, final_weights, finish, read_manifest
+from modeling.finished import BEST, MANIFEST, RUN, finish, read_manifest
 from modeling.guard import Preempted, Stopped
 from modeling.loggers import LOGS, loggers, require
 from modeling.module import Pretraining
 from modeling.parallel import check_split
-from modeling.recorder import CURVE, VALIDATION, Recorder, Watcher
+from modeling.recorder import Recorder
 from modeling.run_page import RUN_PAGE, Run, RunPage, write_run_page
 from modeling.suspects import STOPPED, blame, skipped_steps
+from modeling.watching import Watcher
 from modeling.zero import Zero
 from modeling.zero import check as check_zero
 from tokenization.packing import Waste
@@ -194,7 +195,7 @@ def pretrain(
             if isinstance(stopped, Preempted) or not leads:
                 return Trained(output, {}, waste, epochs, resumed=False, leads=leads, paused_at=stopped.step)
             raise blame(output, folder, stopped, windows, order, reduced=_precision(launch) != "32-true") from stopped
-        weights = final_weights(module, writes=leads)
+        weights = module.final_weights(writes=leads)
         if not leads:
             return Trained(output, {}, waste, epochs, resumed=False, leads=False)
         seconds = time.monotonic() - started
@@ -221,7 +222,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def clear(output: Path) -> None:
     """Remove a model, and nothing else that may lie in the folder; the manifest first: then it is none any more."""
-    files = (MANIFEST, checkpoint.MODEL, TRAINED, checkpoint.CONFIG, EXPORTED, EXPORT_CONFIG, CURVE, VALIDATION, RUN_PAGE, RUN)
+    files = (MANIFEST, checkpoint.MODEL, checkpoint.TRAINED, checkpoint.CONFIG, EXPORTED, EXPORT_CONFIG, CURVE, VALIDATION, RUN_PAGE, RUN)
     for name in (*files, STOPPED, RATES):
         (output / name).unlink(missing_ok=True)
     for name in (checkpoint.FOLDER, BEST, TOKENIZER, *LOGS):

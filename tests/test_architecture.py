@@ -37,7 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tokenization.packing", "tokenization.train", "tokenization.encode", "tokenization.report"),
     (
         "modeling.config", "modeling.hardware", "modeling.records", "modeling.resampling", "modeling.order", "modeling.resources",
-        "modeling.attention", "modeling.losses", "modeling.curves",
+        "modeling.attention", "modeling.losses", "modeling.curves", "modeling.watching",
     ),
     ("modeling.mixture", "modeling.architectures"),
     (
@@ -46,7 +46,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("modeling.parallel",),
     ("modeling.optimizers",),
     ("modeling.seen", "modeling.export", "modeling.saving", "modeling.guard", "modeling.zero"),
-    ("modeling.suspects",),
+    ("modeling.suspects", "modeling.build"),
     ("modeling.module", "modeling.generate"),
     ("modeling.scoring", "modeling.plan", "modeling.text_score"),
     ("modeling.recorder", "modeling.evaluation"),

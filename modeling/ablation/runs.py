@@ -30,13 +30,14 @@ from modeling import checkpoint
 from modeling.ablation.arms import write_tokens
 from modeling.ablation.design import FORMAT, HELD_OUT, RUNS, TOKENIZER, Design, Run
 from modeling.ablation.held_out import HeldOut
+from modeling.build import build, token_losses
+from modeling.curves import VALIDATION
 from modeling.data import plan_batches
 from modeling.evaluate import load_model
-from modeling.module import build, token_losses
 from modeling.optimizers import make_optimizer
-from modeling.recorder import VALIDATION, Unwatched
 from modeling.scoring import chunks, score
 from modeling.train import MANIFEST, RUN, Launch, pretrain
+from modeling.watching import Unwatched
 from tokenization.shards import MANIFEST as TOKENS_MANIFEST
 from tokenization.shards import TokenFolder
 

@@ -21,8 +21,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from modeling.architectures import as_huggingface
+from modeling.build import build, training_loss
 from modeling.config import ModelConfig, TrainConfig
-from modeling.module import build, training_loss
 from modeling.optimizers import make_optimizer
 from modeling.presets import preset
 from tests.benchmarks.rows import Row, compared

@@ -18,9 +18,9 @@ from corpus.errors import GristmillError
 from corpus.storage import json_bytes, locate
 from jobs.cli import gristmill
 from modeling import checkpoint
+from modeling.build import build
 from modeling.config import ModelConfig
 from modeling.finished import FORMAT as MODEL_FORMAT
-from modeling.module import build
 from tokenization.encode import _manifest, encode, encode_shard
 from tokenization.tokenizer import load
 from tokenization.train import train_tokenizer

@@ -14,15 +14,15 @@ from click.testing import CliRunner
 
 from corpus.errors import GristmillError
 from jobs.cli import gristmill
+from modeling.build import build
 from modeling.config import ModelConfig
 from modeling.evaluate import evaluate, load_model, rows, unigram_costs
 from modeling.generate import Sampling, generate
-from modeling.module import build
 from modeling.page import write_page
 from modeling.presets import preset
-from modeling.recorder import Unwatched
 from modeling.scoring import chunks, score, summary
 from modeling.train import Launch, pretrain
+from modeling.watching import Unwatched
 from tests.browser import browser, browser_problem
 from tokenization.shards import TokenFolder
 from tokenization.train import train_tokenizer

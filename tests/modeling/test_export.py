@@ -28,10 +28,10 @@ from transformers import (
 from corpus.errors import GristmillError
 from jobs.cli import gristmill
 from modeling.architectures import from_huggingface
+from modeling.build import build, training_loss
 from modeling.checkpoint import gathered, read_config, save_whole, write_config
 from modeling.config import ModelConfig, SettingError
 from modeling.export import export, load_huggingface, read_huggingface
-from modeling.module import build, training_loss
 from modeling.presets import NAMES, preset
 from modeling.transformer import Transformer
 from tokenization.packing import Window, pack

@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modeling.build import build
 from modeling.config import ModelConfig
 from modeling.generate import Continuing, Sampling, complete, generate
-from modeling.module import build
 from modeling.transformer import Transformer
 from tokenization.tokenizer import BOS, EOS, PAD, UNKNOWN, SpecialIds, Tokenizer
 

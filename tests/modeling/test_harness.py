@@ -20,8 +20,8 @@ from modeling.evaluate import load_model
 from modeling.export import export
 from modeling.harness import HARNESS, HarnessModel, Setting, run_tasks
 from modeling.presets import preset
-from modeling.recorder import Unwatched
 from modeling.train import Launch, pretrain
+from modeling.watching import Unwatched
 from tests.modeling.made_tokens import made_tokens, prose
 from tokenization.tokenizer import carried
 

@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from corpus.errors import InputError
 from jobs.cli import gristmill
+from modeling.build import build
 from modeling.config import ModelConfig
 from modeling.evaluate import evaluate, load_model
 from modeling.evaluation import choices, texts
@@ -26,14 +27,13 @@ from modeling.evaluation.text_files import detokenized, read_texts
 from modeling.evaluation.texts import Document, describe, documents_of, score_documents
 from modeling.export import export
 from modeling.generate import Sampling, generate
-from modeling.module import build
 from modeling.page import write_page
 from modeling.presets import preset
-from modeling.recorder import Unwatched
 from modeling.resampling import ratio_intervals
 from modeling.scoring import score_sequences, windows
 from modeling.train import Launch, pretrain
 from modeling.transformer import Transformer
+from modeling.watching import Unwatched
 from tests.browser import browser, browser_problem
 from tests.modeling.made_tokens import made_tokens, prose
 from tokenization.shards import TokenFolder

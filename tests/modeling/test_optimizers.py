@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from modeling import checkpoint
+from modeling.build import build, token_losses
 from modeling.config import ModelConfig, TrainConfig
-from modeling.module import build, token_losses
 from modeling.optimizers import Lamb, make_optimizer, rate_factor
 from modeling.transformer import Transformer
 

@@ -8,9 +8,9 @@ import torch
 from click.testing import CliRunner
 
 from jobs.cli import gristmill
+from modeling.build import build
 from modeling.config import ModelConfig, SettingError
 from modeling.hardware import GPUS, Gpu, peak_flops
-from modeling.module import build
 from modeling.plan import Layout, count_kept, kept, layouts, memory, plan
 from modeling.presets import preset
 

@@ -18,17 +18,17 @@ from jobs.cli import gristmill as cli
 from jobs.running import run
 from modeling import checkpoint
 from modeling.averages import Averages
+from modeling.build import build
 from modeling.config import ModelConfig, TrainConfig
 from modeling.data import arrange
 from modeling.evaluate import load_model
 from modeling.find_rate import _judged
-from modeling.module import build
 from modeling.optimizers import make_optimizer
-from modeling.recorder import Step
 from modeling.saving import Saver
 from modeling.scoring import chunks, score, summary
 from modeling.suspects import TrainingStopped
 from modeling.train import Launch, Trained, fingerprint_of, pretrain
+from modeling.watching import Step
 from tests.modeling.test_train import arguments, curve
 from tests.processes import gristmill, terminate_when
 from tokenization.shards import TokenFolder

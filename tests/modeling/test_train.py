@@ -267,6 +267,14 @@ def test_batches_prints_what_was_seen(small_tokens: Path) -> None:
     assert all(len(line) >= 2 for line in lines)
 
 
-def test_modeling_needs_no_spark() -> None:
-    code = "import sys, modeling.train, modeling.page, modeling.generate; sys.exit('pyspark' in sys.modules)"
+@pytest.mark.parametrize(
+    ("imported", "not_needed"),
+    [
+        ("modeling.page, modeling.generate, modeling.answers.session", "lightning"),  # four seconds of every call
+        ("modeling.train", "pyspark"),
+        ("jobs.encode, jobs.train_tokenizer", "torch"),
+    ],
+)
+def test_what_is_not_needed_is_not_imported(imported: str, not_needed: str) -> None:
+    code = f"import sys, {imported}; sys.exit({not_needed!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env=dict(os.environ)).returncode == 0

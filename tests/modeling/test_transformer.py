@@ -19,9 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from corpus.errors import GristmillError
 from modeling.attention import attend, flex_kernel, sight
+from modeling.build import build, token_losses, training_loss
 from modeling.checkpoint import exported_name, gathered, load_weights, save_whole
 from modeling.config import ModelConfig, SettingError, TrainConfig, with_settings
-from modeling.module import build, token_losses, training_loss
 from modeling.optimizers import rate_factor
 from modeling.presets import NAMES, preset
 from modeling.transformer import Transformer, initial

@@ -25,11 +25,11 @@ from modeling.curves import read_rows
 from modeling.data import arrange
 from modeling.evaluate import load_model
 from modeling.presets import preset
-from modeling.recorder import Step, Unwatched
 from modeling.run_page import Run, run_curves, thinned, write_run_page
 from modeling.scoring import chunks, score
 from modeling.text_score import score_text
 from modeling.train import Launch, pretrain
+from modeling.watching import Step, Unwatched
 from tests.browser import browser, browser_problem
 from tests.conftest import REPOSITORY
 from tokenization.packing import Waste

@@ -20,9 +20,9 @@ from jobs.cli import gristmill as cli
 from jobs.running import run
 from modeling import checkpoint, zero
 from modeling.data import BatchPlan
-from modeling.recorder import Unwatched
 from modeling.train import Launch
 from modeling.train import pretrain as pretrain_here
+from modeling.watching import Unwatched
 from tests.modeling.test_steady import MODEL, TRAIN
 from tests.modeling.test_train import arguments, curve, killed_after, pretrain, refused, validation
 

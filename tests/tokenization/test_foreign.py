@@ -16,13 +16,13 @@ from transformers import AutoTokenizer
 
 from corpus.errors import AssetError
 from jobs.generate import command as generate_command
+from modeling.build import documents_of
 from modeling.config import ModelConfig, with_settings
 from modeling.evaluate import evaluate
-from modeling.module import documents_of
 from modeling.page import write_page
 from modeling.presets import preset
-from modeling.recorder import Unwatched
 from modeling.train import Launch, pretrain
+from modeling.watching import Unwatched
 from tests.road import corpus_of
 from tests.tokenization.test_training_options import texts
 from tokenization.encode import encode

@@ -16,8 +16,8 @@ from modeling.answers.sandbox import problem
 from modeling.answers.session import ANSWERS, Setting, _scored, answer, pass_at_k
 from modeling.config import ModelConfig
 from modeling.presets import preset
-from modeling.recorder import Unwatched
 from modeling.train import Launch, pretrain
+from modeling.watching import Unwatched
 from tests.modeling.made_tokens import made_tokens, prose
 
 PLAIN = [{"prompt": f"What is {at}?", "answer": [f"number {at}", "rye"]} for at in range(6)]
