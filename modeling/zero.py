@@ -1,10 +1,12 @@
 """ZeRO by DeepSpeed (Rajbhandari et al. 2020), stage 2: each process keeps the moments and gradients of its share of the parameters, and
-computes their step; the weights are whole everywhere.
+computes their step; the weights are whole everywhere. A process of N holds 4 + 16 / N bytes a parameter (weights; gradients, moments and
+another copy of its share of the weights) beside one bucket of gradients, where DDP holds 16.
 
 Of DeepSpeed only the reduction of gradients and the sharing of AdamW are used. The loop stays ours: the loss is scaled, the learning rate
 set, and a step judged by its gradient's norm before it is made, as with any other strategy; clipping is DeepSpeed's, by the same formula.
 Checkpoints are those of ``modeling.checkpoint``, whole tensors by name, so that a run may go on with any strategy and number of processes.
-Needs no GPU: on CPUs it runs over gloo, and so it is tested. DeepSpeed's own files of a run's state are neither written nor read.
+Needs no GPU: on CPUs it runs over gloo, and so it is tested; on GPUs it was never run. DeepSpeed's own files of a run's state are neither
+written nor read.
 
     Trainer(strategy=Zero(plan, clip_norm=train.clip_norm, precision="32-true"), ...)
 """
