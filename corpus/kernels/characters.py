@@ -47,7 +47,7 @@ def _class_and_script(code: int) -> tuple[int, int]:
     if character.isspace() or category in ("Zs", "Zl", "Zp"):
         return SPACE, 0
     script = _BY_NAME.get(unicodedata.name(character, "").split(" ")[0].split("-")[0], "")
-    if category[0] == "L" or (category == "Nl" and script):
+    if category[0] == "L":
         return (UNIT if script in WITHOUT_SPACES else LETTER), SCRIPTS.index(script)
     if category[0] == "M" or code in (0x200C, 0x200D):  # the joiners shape the letters around them, as marks do
         return MARK, SCRIPTS.index(script)

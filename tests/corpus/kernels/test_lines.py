@@ -1,7 +1,7 @@
 """Counts over lines and words, against plain Python."""
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from corpus.kernels.lines import BULLETS, KEYS, TERMINALS, line_counts
@@ -51,6 +51,7 @@ def _strip(line: str) -> str:
 
 
 @given(st.lists(texts, min_size=1, max_size=4), st.booleans())
+@example(["\U00010140"], False)  # a Greek numeral is no letter
 def test_equal_to_plain_python(rows: list[str | None], dots: bool) -> None:
     text = pa.array(rows, pa.string())
     spans = words(text)
