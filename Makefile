@@ -19,7 +19,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@echo "Another build: make install PIP_ARGS='--extra-index-url https://download.pytorch.org/whl/cpu' (README, Installation)."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS) -e '.[test]'
-	@DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt $(PIP_ARGS) -e '.[deepspeed]'
+	@DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt $(PIP_ARGS) deepspeed
 	@touch $@
 
 java:

@@ -41,7 +41,9 @@ Example:
 @click.option("--mixture", type=click.Path(path_type=Path), metavar="FILE", help="YAML: weights by source or language, in phases.")
 @click.option("--devices", type=click.IntRange(min=0), default=0, help="Processes on this machine; default all GPUs, or one on the CPU.")
 @click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--strategy", type=click.Choice(["ddp", "fsdp", "deepspeed"]), default="ddp", show_default=True, help="Who holds what.")
+@click.option(
+    "--strategy", type=click.Choice(["ddp", "fsdp", "deepspeed"]), default="ddp", show_default=True, help="fsdp: FSDP2; deepspeed: ZeRO."
+)
 @click.option("--tensor-parallel", type=click.IntRange(min=1), default=1, show_default=True, help="Devices that share each matrix.")
 @click.option("--precision", type=click.Choice(["auto", "32-true", "bf16-mixed", "bf16-true"]), default="auto", show_default=True)
 @click.option("--compile", "compiled", is_flag=True, help="torch.compile, block by block.")
