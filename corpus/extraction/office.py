@@ -1,9 +1,9 @@
 """Office files (docx, pptx, xlsx, odt, ods, odp) to text, by readers of our own over the zipped XML.
 
 The libraries that write these formats hold a document as a tree of objects and know no bounds; text needs a fraction of the format. Kept
-are paragraphs and headings, table rows (cells parted by tabs), slides with their notes. Left out: comments, deleted and hidden text,
-headers, footers, footnotes, pictures, charts; macros and embedded files are never opened. Old binary files (doc, xls, ppt) are not
-read; RTF is ``extraction.rtf``'s.
+are paragraphs and headings, table rows (cells parted by tabs), slides with their notes. Left out: footnotes and comments, both counted;
+deleted and hidden text, headers, footers, pictures, charts; macros and embedded files are never opened. Old binary files (doc, xls, ppt)
+are not read; RTF is ``extraction.rtf``'s.
 
     package = open_package(Path("report.docx").read_bytes(), Limits())
 """

@@ -17,6 +17,7 @@ from corpus.extraction.secure_xml import local_name
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
 _HIDDEN = {"del", "moveFrom", "instrText", "delText", "txbxContent", "footnoteReference", "rPh", "Fallback"}
+_LEFT_OUT = (("office:notes", "footnoteReference", "endnoteReference"), ("office:comments", "commentReference"))
 _DATE_FORMATS = {*range(14, 23), *range(45, 48)}  # built in: 14 is m/d/yy, 22 m/d/yy h:mm, 45-47 mm:ss
 _DATE_CODE = re.compile(r"[ymdhs]", re.IGNORECASE)
 _NO_CODE = re.compile(r"\"[^\"]*\"|\\.|\[[^\]]*\]|general", re.IGNORECASE)
@@ -27,6 +28,8 @@ def read_docx(package: Package, main: str) -> Extracted:
     body = package.xml(main).find("{*}body")
     if body is None:
         raise OfficeFault(BROKEN)
+    for kind, *names in _LEFT_OUT:
+        package.counted[kind] += sum(1 for _ in body.iter(*(f"{{*}}{name}" for name in names)))
     return _finished(package, joined(list(_blocks(body, package))))
 
 

@@ -26,6 +26,8 @@ def read_opendocument(package: Package) -> Extracted:
     body = package.xml("content.xml").find("{*}body")
     if body is None:
         raise OfficeFault(BROKEN)
+    for kind, name in (("office:notes", "note"), ("office:comments", "annotation")):
+        package.counted[kind] += sum(1 for _ in body.iter(f"{{*}}{name}"))
     text = joined([block for part in body for block in _blocks(part, package)])
     return finished(text, _about(package), {}, package.counted)
 

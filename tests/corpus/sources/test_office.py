@@ -235,6 +235,25 @@ def test_tracked_changes_and_sensitivity() -> None:
     assert told.labels == {"sensitivity": "Secret"}
 
 
+def test_notes_and_comments_are_left_out_and_counted() -> None:
+    note = "<w:r><w:footnoteReference w:id='2'/></w:r><w:r><w:endnoteReference w:id='1'/></w:r><w:r><w:commentReference w:id='0'/></w:r>"
+    told = read_office(word(f"<w:p><w:r><w:t>Said</w:t></w:r>{note}</w:p>"), Limits())
+    assert (told.text, told.counted) == ("Said", {"office:notes": 2, "office:comments": 1})
+    text, made = pytest.importorskip("odf.text"), pytest.importorskip("odf.opendocument").OpenDocumentText()
+    paragraph = text.P(text="Said")
+    cited = text.Note(noteclass="footnote")
+    cited.addElement(text.NoteCitation(text="1"))
+    body = text.NoteBody()
+    body.addElement(text.P(text="elsewhere"))
+    cited.addElement(body)
+    paragraph.addElement(cited)
+    made.text.addElement(paragraph)
+    out = io.BytesIO()
+    made.save(out)
+    told = read_office(out.getvalue(), Limits())
+    assert (told.text, told.counted) == ("Said", {"office:notes": 1})
+
+
 BOX = "<w:txbxContent><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:txbxContent>"
 
 
