@@ -42,7 +42,7 @@ test: install ## the whole test suite, in two processes (under 20 minutes on 2 c
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-long: install ## the tests that take their minutes
-	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
 fuzz: install ## the property tests with new random examples for MINUTES (10)
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(PYTEST_ARGS)
