@@ -55,19 +55,13 @@ def alive_bytes(spark: SparkSession) -> int:
     return int(beans.getHeapMemoryUsage().getUsed() + beans.getNonHeapMemoryUsage().getUsed())
 
 
-def own_bytes(process: psutil.Process) -> int:
-    """What no file is behind, and of what several share its part. Pages of libraries would come and go with others that load the same."""
-    told = dict(line.split(":") for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()[1:])
-    return sum(1024 * int(told[name].split()[0]) for name in ("Pss_Anon", "Pss_Shmem", "SwapPss"))
-
-
 def sample(started: float, spark: SparkSession) -> Sample:
     this = psutil.Process()
-    python, jvm, handles = own_bytes(this), 0, this.num_fds()
+    python, jvm, handles = this.memory_full_info().uss, 0, this.num_fds()
     for each in this.children(recursive=True):
         try:
-            name, used, files = each.name(), own_bytes(each), each.num_fds()
-        except (psutil.Error, OSError):  # ended meanwhile
+            name, used, files = each.name(), each.memory_full_info().uss, each.num_fds()
+        except psutil.Error:  # ended meanwhile
             continue
         python, jvm = (python, jvm + used) if name == "java" else (python + used, jvm)
         handles += files
