@@ -10,10 +10,11 @@ What a training document is rewritten to for another objective than the next tok
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, final
 
@@ -87,7 +88,8 @@ def encode(
         files = made_from["shards"]["documents"]
         rewrite = partial(objective.ids, special=special) if objective != PLAIN else None
         sizes = [file["bytes"] for file in files]
-        shards = _encode_shards(spark, source, [file["file"] for file in files], sizes, tokenizer, place, store, rewrite)
+        names = [file["file"] for file in files]
+        shards = _encode_shards(spark, source, names, sizes, (tokenizer, model.digest), place, store, rewrite)
         for left in Path(place.path).rglob(".*.tmp"):  # of workers that were killed while they wrote
             left.unlink(missing_ok=True)
         copy(tokenizer, Path(place.path) / TOKENIZER)
@@ -97,20 +99,31 @@ def encode(
 
 
 def _encode_shards(
-    spark: SparkSession, source: Place, files: Sequence[str], sizes: Sequence[int], tokenizer: str, place: Place, store: Place,
+    spark: SparkSession, source: Place, files: Sequence[str], sizes: Sequence[int], tokenizer: tuple[str, str], place: Place, store: Place,
     rewrite: Rewrite | None,
 ) -> list[dict[str, TokenShard]]:  # fmt: skip
-    """One task a shard, those left out that an earlier run finished; in the order of the files."""
+    """One task a shard, those left out that an earlier run finished; in the order of the files. ``tokenizer``: folder and digest."""
 
     def one(name: str) -> str:
         done = store / f"{name}.json"
         if not done.exists():
-            written = encode_shard(source / "documents" / name, load(tokenizer), place, rewrite)
+            written = encode_shard(source / "documents" / name, _loaded(*tokenizer), place, rewrite)
             done.write_bytes(json_bytes({split: asdict(shard) for split, shard in written.items()}))
         return json.dumps([name, json.loads(done.read_bytes())])
 
     written = dict(json.loads(row) for row in in_tasks(spark, files, sizes, one))
     return [{split: TokenShard(**shard) for split, shard in written[name].items()} for name in files]
+
+
+@lru_cache(maxsize=1)
+def _loaded(tokenizer: str, digest: str) -> Tokenizer:
+    """Once a process: `tokenizers` keeps the pieces of each word it met for every tokenizer there ever was, and with that of a few dozen
+    in the heap the next one takes up to twice the time."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # a task has one core, and its own process
+    model = load(tokenizer)
+    if model.digest != digest:
+        raise InputError("the tokenizer was changed while texts were encoded", where=tokenizer, hint="run the same command again")
+    return model
 
 
 def encode_shard(documents: Place, tokenizer: Tokenizer, place: Place, rewrite: Rewrite | None = None) -> dict[str, TokenShard]:

@@ -98,10 +98,11 @@ def main(side: str, kind: str) -> None:
         def run() -> None:
             encode(str(WORK / "corpus"), str(WORK / kind), str(tokens), spark=spark)
     elif side == "alone":
+        tokenizer = load(WORK / kind)
 
         def run() -> None:
             for file in files:
-                encode_shard(Place(str(file)), load(WORK / kind), Place(str(tokens)))
+                encode_shard(Place(str(file)), tokenizer, Place(str(tokens)))
     else:
         texts = [text for file in files for text in pq.read_table(file, columns=["text"])["text"].to_pylist()]
         count = _library(kind, cores)

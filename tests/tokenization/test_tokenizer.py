@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from transformers import AutoTokenizer
 from corpus.errors import AssetError, GristmillError, InputError
 from tests.road import documents
 from tokenization.fertility import fertility
-from tokenization.tokenizer import BOS, EOS, KINDS, SPECIAL, UNKNOWN, Tokenizer, load
+from tokenization.tokenizer import BOS, EOS, KINDS, SPECIAL, UNKNOWN, Tokenizer, _parts, load
 from tokenization.train import Trained, train_tokenizer
 
 HARD = [
@@ -61,6 +62,20 @@ def test_documents(pairs: dict[str, tuple[Tokenizer, AutoTokenizer]], small_corp
 def test_any_text(pairs: dict[str, tuple[Tokenizer, AutoTokenizer]], text: str) -> None:
     for kind in KINDS:
         check(*pairs[kind], text)
+
+
+@given(words=st.lists(st.sampled_from([*"\n\n\r\t \x85\x1c\u2028'.aZ1_é\u0301中ก\u1161", "\n\n", "'s", "ll", "123", "word"]), max_size=60))
+def test_cut_into_parts_the_ids_are_those_of_the_whole(pairs: dict[str, tuple[Tokenizer, AutoTokenizer]], words: list[str]) -> None:
+    with mock.patch("tokenization.tokenizer._PART", 0):
+        check(*pairs["bytes"], "".join(words))
+
+
+def test_a_long_text_is_cut_between_lines() -> None:
+    text = "first line\n" * 1000 + "\n  last"
+    parts = _parts(text)
+    assert "".join(parts) == text
+    assert len(parts) == 6
+    assert all(part.startswith("first") for part in parts)
 
 
 @pytest.mark.parametrize("kind", KINDS)
