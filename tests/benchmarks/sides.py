@@ -3,8 +3,9 @@
     costs = interleaved({"ours": lambda: spent(command), "datatrove": lambda: spent(other)}, rounds=3)
     costs["ours"][0].cpu_seconds    # of the driver, the JVM and the Python workers together
 
-On Linux this process adopts whatever a command leaves behind, and waits for it: no second of CPU is lost, and no round begins before
-the JVM of the last one is gone. Elsewhere only what the command itself has waited for is counted.
+On Linux this process adopts whatever a command leaves behind, and waits for it: no round begins before the JVM of the last one is gone.
+Elsewhere only what the command itself has waited for is counted. No system tells what children took that their parent did not wait for, and
+Spark's daemon waits for no Python worker: such are counted as they were last seen, a quarter of a second before their end or less.
 """
 
 import ctypes
@@ -54,12 +55,13 @@ class Cost:
 def spent(command: Sequence[object], **more: str) -> Cost:
     """Run the command to its end. ``more`` is environment. Memory is PSS where the system tells it: shared pages count once."""
     before, started, peaks = _children_seconds(), time.monotonic(), Counter[str]()
+    seen: dict[tuple[int, float], float] = {}
     others = set(psutil.Process().children())
     with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as complained, _adopting():
         process = subprocess.Popen([str(part) for part in command], cwd=REPOSITORY, env=_given(more), stdout=printed, stderr=complained)
         try:
             while process.poll() is None:
-                peaks |= _held(process.pid)
+                peaks |= _held(process.pid, seen)
                 time.sleep(_SAMPLED_SECONDS)
             seconds = time.monotonic() - started
             _bury(others, _GONE_SECONDS)
@@ -69,7 +71,7 @@ def spent(command: Sequence[object], **more: str) -> Cost:
     if process.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{complaint[-3000:]}")
     told = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
-    return Cost(seconds, _children_seconds() - before, dict(peaks), told)
+    return Cost(seconds, max(_children_seconds() - before, sum(seen.values())), dict(peaks), told)
 
 
 def interleaved(sides: Mapping[str, Callable[[], Cost]], rounds: int) -> dict[str, list[Cost]]:
@@ -146,12 +148,14 @@ def _children_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _held(root: int) -> Counter[str]:
-    """Bytes of the command itself (``driver``), its JVM, and everything else (``workers``)."""
+def _held(root: int, seen: dict[tuple[int, float], float]) -> Counter[str]:
+    """Bytes of the command itself (``driver``), its JVM, and everything else (``workers``); into ``seen`` the CPU seconds of each."""
     held = Counter[str]()
     for each in psutil.Process().children(recursive=True):
         try:
             told = each.memory_full_info() if sys.platform == "linux" else each.memory_info()
+            times = each.cpu_times()
+            seen[each.pid, each.create_time()] = times.user + times.system
             kind = "driver" if each.pid == root else "jvm" if each.name() == "java" else "workers"
         except psutil.Error:
             continue

@@ -99,6 +99,11 @@ def test_a_command_costs_what_its_children_take() -> None:
     cost = spent([sys.executable, "-c", leave])
     assert cost.cpu_seconds >= 0.4
     assert cost.told == {"found": 3}
+    ignore = (
+        "import signal, subprocess, sys, time\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)"  # as Spark's daemon of Python workers does
+    )
+    forget = f"{ignore}\nsubprocess.Popen([sys.executable, '-c', {burn.replace('0.4', '1.5')!r}])\ntime.sleep(3)"
+    assert spent([sys.executable, "-c", forget]).cpu_seconds >= 1
     with pytest.raises(RuntimeError, match="no such thing"):
         spent([sys.executable, "-c", "raise SystemExit('no such thing')"])
 
