@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {
     "spark.sql.execution.arrow.maxBytesPerBatch": "32m",  # the default bound of 10,000 rows would be gigabytes of long texts
     "spark.sql.adaptive.enabled": "true",
     # Its default shortens tracebacks by a variable of the workers, and workers of another environment are others: tasks of tables would
-    # start Python anew, load all kernels again, and hold another 400 MB a core beside the workers of the fused pass.
+    # start Python anew, load all kernels again, and hold another 250 MB a core beside the workers of the fused pass.
     "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "false",
     "spark.sql.icu.caseMappings.enabled": "false",  # Java's tables: the first lower() takes .6 s, with ICU's 3
     "spark.ui.showConsoleProgress": "false",

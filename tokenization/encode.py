@@ -107,7 +107,7 @@ def _encode_shards(
     def one(name: str) -> str:
         done = store / f"{name}.json"
         if not done.exists():
-            written = encode_shard(source / "documents" / name, _loaded(*tokenizer), place, rewrite)
+            written = encode_shard(source / "documents" / name, held_tokenizer(*tokenizer), place, rewrite)
             done.write_bytes(json_bytes({split: asdict(shard) for split, shard in written.items()}))
         return json.dumps([name, json.loads(done.read_bytes())])
 
@@ -116,10 +116,13 @@ def _encode_shards(
 
 
 @lru_cache(maxsize=1)
-def _loaded(tokenizer: str, digest: str) -> Tokenizer:
-    """Once a process: `tokenizers` keeps the pieces of each word it met for every tokenizer there ever was, and with that of a few dozen
-    in the heap the next one takes up to twice the time."""
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # a task has one core, and its own process
+def held_tokenizer(tokenizer: str, digest: str) -> Tokenizer:
+    """The tokenizer of the folder, for a process of tasks, which have one core each. Raises InputError where another lies there.
+
+    Once a process: `tokenizers` keeps the pieces of each word it met for every tokenizer there ever was, and with that of a few dozen in
+    the heap the next one takes up to twice the time.
+    """
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     model = load(tokenizer)
     if model.digest != digest:
         raise InputError("the tokenizer was changed while texts were encoded", where=tokenizer, hint="run the same command again")

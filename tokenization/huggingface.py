@@ -18,6 +18,7 @@ SCORE_STEP = 1 / 64
 _WORD_CHARACTERS = 64  # longer words are cut: WordPiece's search is quadratic, and beyond 100 it gives up
 _NORMAL = sentencepiece_model_pb2.ModelProto.SentencePiece.NORMAL
 _CONTROL = sentencepiece_model_pb2.ModelProto.SentencePiece.CONTROL
+# A word ends between a newline and a letter or digit in any case: `tokenizer._parts` cuts there.
 # GPT-4's (tiktoken's cl100k_base), but for marks, which it cuts from the letters that they stand on: of a word of Hindi it makes many
 _WORDS = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{M}\p{N}]?[\p{L}\p{M}]+|\p{N}DIGITS| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*"

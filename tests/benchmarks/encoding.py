@@ -7,6 +7,8 @@ Sides: ``spark`` is `encode` on as many cores as the machine has, from Parquet t
 ``alone`` is `encode_shard`, the same work without Spark, on one core; ``library`` is one threaded call of `tokenizers` (encode_batch_fast)
 or sentencepiece (encode with num_threads) on texts that lie in memory, its ids counted and thrown away. Seconds are of
 the CPU, all threads and processes together, in the second of two passes: a busy machine changes them less than those of the wall.
+Spark's own share is told twice: as what ``spark`` takes beyond ``alone``, which holds what two cores take from each other too, and as what
+the driver and the JVM take of ``spark``.
 """
 
 import json
@@ -19,6 +21,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pyarrow.parquet as pq
 import sentencepiece
 import tokenizers
@@ -30,7 +33,7 @@ from tests.benchmarks.sides import BUILD, Cost, interleaved, ours, spent
 from tests.benchmarks.spark_share import cpu_seconds
 from tests.conftest import REPOSITORY
 from tests.road import corpus_of
-from tokenization.encode import encode, encode_shard
+from tokenization.encode import encode, encode_shard, held_tokenizer
 from tokenization.shards import SPLITS
 from tokenization.tokenizer import load
 from tokenization.train import train_tokenizer
@@ -60,6 +63,9 @@ def measure(rounds: int) -> list[Row]:
         shares = [100 * (1 - taken(bare) / taken(held)) for held, bare in zip(costs["spark"], costs["alone"], strict=True)]
         told = f"{kind}: Spark's own share of encoding"
         rows.append(row(f"encoding.{kind}.spark", told, "%", statistics.median(shares), interval=bootstrap(shares), aim=AIM))
+        shares = [100 * cost.told["outside_tasks"] / taken(cost) for cost in costs["spark"]]
+        told = f"{kind}: what driver and JVM take of encoding on Spark"
+        rows.append(row(f"encoding.{kind}.outside", told, "%", statistics.median(shares), interval=bootstrap(shares), aim=AIM))
     return rows
 
 
@@ -98,7 +104,7 @@ def main(side: str, kind: str) -> None:
         def run() -> None:
             encode(str(WORK / "corpus"), str(WORK / kind), str(tokens), spark=spark)
     elif side == "alone":
-        tokenizer = load(WORK / kind)
+        tokenizer = held_tokenizer(str(WORK / kind), load(WORK / kind).digest)  # as the tasks have it
 
         def run() -> None:
             for file in files:
@@ -115,10 +121,17 @@ def main(side: str, kind: str) -> None:
         if side == "alone":
             for split in SPLITS:
                 (tokens / split).mkdir(parents=True)
-        started, used = time.monotonic(), cpu_seconds()
+        started, used, outside = time.monotonic(), cpu_seconds(), _outside_tasks()
         run()
-        told = {"seconds": time.monotonic() - started, "cpu_seconds": cpu_seconds() - used}
+        told = {"seconds": time.monotonic() - started, "cpu_seconds": cpu_seconds() - used, "outside_tasks": _outside_tasks() - outside}
     print(json.dumps(told))
+
+
+def _outside_tasks() -> float:
+    """CPU seconds of this process and of the JVM, if there is one."""
+    here = psutil.Process()
+    times = [each.cpu_times() for each in (here, *here.children(recursive=True)) if each == here or each.name() == "java"]
+    return sum(each.user + each.system for each in times)
 
 
 def _library(kind: str, threads: int) -> Callable[[list[str]], int]:

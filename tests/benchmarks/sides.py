@@ -61,7 +61,7 @@ def spent(command: Sequence[object], **more: str) -> Cost:
         process = subprocess.Popen([str(part) for part in command], cwd=REPOSITORY, env=_given(more), stdout=printed, stderr=complained)
         try:
             while process.poll() is None:
-                peaks |= _held(process.pid, seen)
+                peaks |= _held(process.pid, others, seen)
                 time.sleep(_SAMPLED_SECONDS)
             seconds = time.monotonic() - started
             _bury(others, _GONE_SECONDS)
@@ -148,10 +148,11 @@ def _children_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _held(root: int, seen: dict[tuple[int, float], float]) -> Counter[str]:
+def _held(root: int, others: Collection[psutil.Process], seen: dict[tuple[int, float], float]) -> Counter[str]:
     """Bytes of the command itself (``driver``), its JVM, and everything else (``workers``); into ``seen`` the CPU seconds of each."""
     held = Counter[str]()
-    for each in psutil.Process().children(recursive=True):
+    started = [each for each in psutil.Process().children() if each not in others]
+    for each in (*started, *_below(started)):
         try:
             told = each.memory_full_info() if sys.platform == "linux" else each.memory_info()
             times = each.cpu_times()
@@ -161,6 +162,12 @@ def _held(root: int, seen: dict[tuple[int, float], float]) -> Counter[str]:
             continue
         held += Counter({kind: getattr(told, "pss", told.rss)})
     return held + Counter({"together": held.total()})
+
+
+def _below(processes: Sequence[psutil.Process]) -> Iterator[psutil.Process]:
+    for each in processes:
+        with suppress(psutil.NoSuchProcess):
+            yield from each.children(recursive=True)
 
 
 @contextmanager

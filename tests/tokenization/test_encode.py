@@ -14,9 +14,9 @@ from corpus.errors import AssetError, GristmillError, InputError
 from corpus.storage import Place
 from tests.processes import gristmill, kill_when
 from tests.road import documents
-from tokenization.encode import encode, encode_shard, id_type
+from tokenization.encode import encode, encode_shard, held_tokenizer, id_type
 from tokenization.shards import INDEX, SPLITS, TokenFolder
-from tokenization.tokenizer import BOS, EOS
+from tokenization.tokenizer import BOS, EOS, load
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -117,6 +117,15 @@ def test_bad_input(spark: SparkSession, small_corpus: Path, small_tokens: Path, 
     (tmp_path / "notes" / "mine.txt").write_text("mine")
     with pytest.raises(GristmillError, match="holds something else"):
         encode(str(small_corpus), str(small_tokens / "tokenizer"), str(tmp_path / "notes"), spark=spark)
+
+
+def test_a_tokenizer_changed_meanwhile_is_refused(small_tokens: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")  # set back afterwards
+    folder = str(small_tokens.parent / "tokenizer")
+    seen = load(folder).digest
+    assert held_tokenizer(folder, seen) is held_tokenizer(folder, seen)
+    with pytest.raises(InputError, match="changed while texts were encoded"):
+        held_tokenizer(folder, "0" * 64)
 
 
 def test_damaged_shards(small_tokens: Path, tmp_path: Path) -> None:
