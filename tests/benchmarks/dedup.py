@@ -123,6 +123,7 @@ def _all(texts: dict[str, str], rounds: int) -> tuple[dict[str, Pairs], dict[str
     print(f"{len(texts):,} documents", flush=True)
     costs = interleaved({side: partial(spent, command) for side, command in commands.items()}, rounds)
     found = {side: {_pair(*pair) for pair in json.loads((FOLDER / side).read_text())} for side in commands if side != SPARK}
+    assert all(found.values()), "a side found nothing: its answer was misread, or its environment is broken"
     return {SPARK: _clusters(FOLDER / "corpus"), **found}, costs
 
 

@@ -4,6 +4,7 @@ python datatrove_minhash.py in/ work/ pairs.json 12 9
 """
 
 import json
+import struct
 import sys
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def main(given: str, work: str, target: str, bands: str, rows: str) -> None:
             WORKERS,
             [
                 JsonlReader(given),
-                MinhashDedupFilter(f"{work}/clusters", exclusion_writer=removed, load_cluster_ids=True),
+                MinhashDedupFilter(f"{work}/clusters", exclusion_writer=removed),
                 JsonlWriter(f"{work}/kept", compression=None),
             ],
         ),
@@ -36,12 +37,14 @@ def main(given: str, work: str, target: str, bands: str, rows: str) -> None:
     for number, (tasks, pipeline) in enumerate(stages):
         LocalPipelineExecutor(pipeline, tasks=tasks, workers=min(WORKERS, tasks), logging_dir=f"{work}/logs/{number}").run()
     clusters: dict[int, list[str]] = {}
-    for folder in ("kept", "removed"):  # the one that is kept comes first
-        for file in sorted(Path(work, folder).glob("*.jsonl")):
-            for line in file.open():
-                record = json.loads(line)
-                if record["metadata"].get("minhash_cluster_id", -1) >= 0:
-                    clusters.setdefault(record["metadata"]["minhash_cluster_id"], []).append(record["id"])
+    files = sorted(Path(given).iterdir())
+    assert len(files) == WORKERS  # a task reads one file, and its clusters name documents by their number in it
+    for task, file in enumerate(files):
+        told = Path(work, "clusters", f"{task:06d}.clusters")  # the filter passes them on only in tasks that remove something
+        if told.exists():
+            keys = [json.loads(line)["id"] for line in file.open()]
+            for number, cluster in struct.iter_unpack("<2I", told.read_bytes()):
+                clusters.setdefault(cluster, []).append(keys[number])
     pairs = [sorted((keys[0], other)) for keys in clusters.values() for other in keys[1:]]
     Path(target).write_text(json.dumps(pairs))
 
