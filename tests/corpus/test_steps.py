@@ -106,6 +106,10 @@ def test_plain_text_and_a_page_nested_without_end() -> None:
         ("中文".encode("gb18030"), "gb2312", ("中文", "http")),
         ("é".encode(), "no-such-charset", ("é", "detector")),
         ("é".encode(), None, ("é", "detector")),
+        ("éàüöñçßø".encode(), "iso-8859-1", ("éàüöñçßø", "detector")),  # eight characters that can only be UTF-8
+        ("éàüöñçß".encode(), "iso-8859-1", ("Ã©Ã\xa0Ã¼Ã¶Ã±Ã§ÃŸ", "http")),
+        (b'<meta charset="gb2312">' + "中文网页中文网页".encode(), None, ('<meta charset="gb2312">中文网页中文网页', "detector")),
+        ("中文网页中文网页".encode("gb18030"), "gb2312", ("中文网页中文网页", "http")),
         (b"\xff\xfea\x00", None, ("a", "bom")),
         (b"caf\xe9 \x81", "utf-8", ("caf\ufffd \ufffd", "http")),
     ],
