@@ -29,15 +29,19 @@ _PREFIXED = re.compile(
     re.ASCII,
 )
 _ASSIGNED = re.compile(
-    r"(?<![A-Za-z])(?:pass(?:word|wd|phrase|wort)|passwd|pwd|contrase(?:ñ|n)a|mot de passe|api[_-]?key|secret(?:[_-]?(?:access[_-]?)?key)?|"
-    r"access[_-]?(?:token|key)|auth(?:orization|[_-]?token)|client[_-]?secret|private[_-]?key|bearer|token)"
-    r"[\"']?\s{0,3}(?:[:=]|=>|\bis\b|(?<=bearer))\s{0,3}[\"'`]?(?:(?:bearer|basic|token)\s)?([^\s\"'`<>&,;]{8,200})",
+    r"(?<![A-Za-z])(?:(?P<chosen>pass(?:word|wd|phrase|wort)|passwd|pwd|contrase(?:ñ|n)a|mot de passe)|"
+    r"api[_-]?key|secret(?:[_-]?(?:access[_-]?)?key)?|access[_-]?(?:token|key)|auth(?:orization|[_-]?token)|client[_-]?secret|private[_-]?key|bearer|token)"
+    r"[\"']?\s{0,3}(?:[:=]|=>|\bis\b|(?<=bearer))\s{0,3}[\"'`]?(?:(?:bearer|basic|token)\s)?(?P<value>[^\s\"'`<>&,;]{7,200})",
     re.IGNORECASE,
 )
 _IN_URL = re.compile(r"://[^\s/:@]{1,64}:([^\s/:@]{3,200})@")
 _PLACEHOLDERS = frozenset(("pass", "password", "passwd", "pwd", "pw", "secret", "token", "xxx", "xxxx", "xxxxx", "example"))  # of manuals
 _REDIRECT = re.compile(r"^(?:os\.|process\.|env\.|get|config|self\.|this\.|\w{1,40}\()", re.IGNORECASE)  # code that reads it elsewhere
+# Not a password, but how one is kept.
+_ALGORITHM = re.compile(r"(?:scram-)?(?:sha-?[0-9]{1,3}|md5sums?|base64|bcrypt2?|pbkdf2|argon2(?:id?)?)\W?", re.IGNORECASE)
 _ENTROPY_BITS = 3.0  # a character: words of eight letters lie below 2.8, random keys above 3.2
+_CHOSEN_BITS = 2.7  # of what people choose and can remember: hunter2 has 2.8, P@ssw0rd 2.75
+_SHORTEST_KEY = 8
 
 
 def credentials(text: str, start: int, end: int) -> Iterator[Span]:
@@ -46,8 +50,9 @@ def credentials(text: str, start: int, end: int) -> Iterator[Span]:
         for found in beginning(pattern, text, start, end):
             yield Span(CREDENTIAL, found.start(), found.end())
     for found in beginning(_ASSIGNED, text, start, end):
-        if is_random(found.group(1)):
-            yield Span(CREDENTIAL, *found.span(1))
+        value, chosen = found["value"], found["chosen"]
+        if is_random(value, _CHOSEN_BITS) if chosen else len(value) >= _SHORTEST_KEY and is_random(value, _ENTROPY_BITS):
+            yield Span(CREDENTIAL, *found.span("value"))
 
 
 def url_passwords(text: str, start: int, end: int) -> Iterator[Span]:
@@ -57,11 +62,11 @@ def url_passwords(text: str, start: int, end: int) -> Iterator[Span]:
             yield Span(CREDENTIAL, *found.span(1))
 
 
-def is_random(value: str) -> bool:
-    """Digits and letters mixed, and more bits a character than words have: ``hunter2secret!`` but not ``your_password``."""
-    if value.startswith(("[", "{", "$", "%", "(", "*", "http")) or _REDIRECT.match(value):
+def is_random(value: str, bits: float) -> bool:
+    """Digits and letters mixed, and so many bits a character as words have not: ``hunter2secret!`` but not ``your_password``."""
+    if value.startswith(("[", "{", "$", "%", "(", "*", "http")) or _REDIRECT.match(value) or _ALGORITHM.fullmatch(value):
         return False
     if not (re.search(r"[0-9]", value) and re.search(r"[A-Za-z]", value)):
         return False
     entropy = -sum(count / len(value) * math.log2(count / len(value)) for count in Counter(value).values())
-    return entropy >= _ENTROPY_BITS
+    return entropy >= bits

@@ -56,6 +56,8 @@ IN_CONTEXT = [  # kind, text, what is found in it
     ("birth_date", "née le 12 mars 1980", "12 mars 1980"),
     ("birth_date", "She was born on March 12, 1980.", "March 12, 1980"),
     ("credential", "password = 'h7Gk29xQ!t'", "h7Gk29xQ!t"),
+    ("credential", "password: hunter2", "hunter2"),
+    ("credential", "Passwort: P@ssw0rd", "P@ssw0rd"),
     ("credential", "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
     ("credential", "https://user:s3cr3tpass@example.com/x", "s3cr3tpass"),
     ("mac", "MAC address 001a.2b3c.4d5e", "001a.2b3c.4d5e"),
@@ -82,7 +84,7 @@ NOT_FOUND = [
     "version 1.2.3.4 of the library", "v10.0.19041.1", "logo@2x.png", "at 12:34:56 on 2024-01-02", "the years 1914-1918 and 1939-1945",
     "ISBN 978-3-16-148410-0", "order 4111111111111112", "pi is 3.14159265358979", "std::vector a::b", "chapter 4.5.6.7",
     "1,234,567,890 people", "DE00 3704 0044 0532 0130 00", "password: your_password", "#12345678", "the number 2024 1112 1315",
-    "@handle and user@localhost", "000-12-3456",
+    "@handle and user@localhost", "000-12-3456", "password: sha-256", "password: scram-sha-256", "token is ERC-20x",
 ]  # fmt: skip
 
 TECHNICAL = [
