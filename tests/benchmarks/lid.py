@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from corpus.kernels.words import dominant_scripts, words
-from corpus.language.identify import identify
+from corpus.language.identify import IdentifyLanguage, identify
 from corpus.language.profiles import FOLDER, NAME, Profiles
 from tests.benchmarks.rows import Row, row
 from tests.benchmarks.sides import outside
@@ -37,6 +37,7 @@ yor:yo
 """
 CODES = {code: label for code, _, label in (pair.partition(":") for pair in _PAIRS.split())}
 LENGTHS = (20, 50, 100, 200)  # characters
+SURE = IdentifyLanguage().min_score
 
 
 def measure(rounds: int) -> list[Row]:
@@ -64,13 +65,16 @@ def measured(name: str, texts: list[tuple[str, str]]) -> list[Row]:
         for group in ("all", f"script {script}", f"{size} characters"):
             right[group].append((best == label, alone == label))
         confused[f"{label} taken for {best}"] += best != label
+        for each, labels in zip(sure, both, strict=True):
+            if labels and labels[0][1] >= SURE:
+                each.append(labels[0][0] == label)
     rows = []
     for group, told in sorted(right.items()):
         own, alone = (sum(each) / len(told) for each in zip(*told, strict=True))
         what = f"language told rightly, {name}, {group}"
         rows.append(row(f"lid.{name}.{group}", what, "accuracy", own, peer_name="lid.176 alone", peer=alone, texts=len(told)))
     shares, precisions = ([count(each) for each in sure] for count in (len, lambda each: sum(each) / max(1, len(each))))
-    what = f"language told rightly, {name}, score 0.65 and more"
+    what = f"language told rightly, {name}, score {SURE} and more"
     told_share = {"share": shares[0] / len(texts), "peer_share": shares[1] / len(texts)}
     rows.append(row(f"lid.{name}.sure", what, "accuracy", precisions[0], peer_name="lid.176 alone", peer=precisions[1], **told_share))
     return rows + [row(f"lid.{name}.{pair}", f"{name}: {pair}", "texts", count) for pair, count in confused.most_common(10)]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpus.kernels.words import words
-from tests.benchmarks import planted, profile, readme, run, scale, signatures
+from tests.benchmarks import lid, planted, profile, readme, run, scale, signatures
 from tests.benchmarks.growth import Cluster, Crawl, Pages, Sets, Stage, estimate, growth
 from tests.benchmarks.rows import bootstrap, compared, number, ratio_of_sums, row, table, version
 from tests.benchmarks.sides import Cost, spent
@@ -33,6 +33,15 @@ def test_fixed_costs_hide_growth_at_small_sizes_and_less_so_between_the_largest(
 def test_one_size_has_no_growth_and_nothing_is_no_error() -> None:
     assert all(map(math.isnan, growth([10], [1.0])))
     assert growth([10, 100], [0.0, 0.0]) == pytest.approx((0.0, 0.0))
+
+
+def test_identification_counts_what_the_step_would_keep() -> None:
+    rows = {
+        each["name"]: each
+        for each in lid.measured("made", [("en", "The mill stands by the river, and nobody grinds there now."), ("de", "xq")])
+    }
+    assert rows["lid.made.sure"]["ours"] == 1
+    assert rows["lid.made.sure"]["quality"]["share"] == 0.5
 
 
 def test_estimate_by_hand() -> None:
