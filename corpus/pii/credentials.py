@@ -39,9 +39,8 @@ _PLACEHOLDERS = frozenset(("pass", "password", "passwd", "pwd", "pw", "secret", 
 _REDIRECT = re.compile(r"^(?:os\.|process\.|env\.|get|config|self\.|this\.|\w{1,40}\()", re.IGNORECASE)  # code that reads it elsewhere
 # Not a password, but how one is kept.
 _ALGORITHM = re.compile(r"(?:scram-)?(?:sha-?[0-9]{1,3}|md5sums?|base64|bcrypt2?|pbkdf2|argon2(?:id?)?)\W?", re.IGNORECASE)
-_ENTROPY_BITS = 3.0  # a character: words of eight letters lie below 2.8, random keys above 3.2
+_ENTROPY_BITS = 3.0  # a character: words of eight letters lie below 2.8, random keys above 3.2; seven characters cannot reach it
 _CHOSEN_BITS = 2.7  # of what people choose and can remember: hunter2 has 2.8, P@ssw0rd 2.75
-_SHORTEST_KEY = 8
 
 
 def credentials(text: str, start: int, end: int) -> Iterator[Span]:
@@ -50,8 +49,7 @@ def credentials(text: str, start: int, end: int) -> Iterator[Span]:
         for found in beginning(pattern, text, start, end):
             yield Span(CREDENTIAL, found.start(), found.end())
     for found in beginning(_ASSIGNED, text, start, end):
-        value, chosen = found["value"], found["chosen"]
-        if is_random(value, _CHOSEN_BITS) if chosen else len(value) >= _SHORTEST_KEY and is_random(value, _ENTROPY_BITS):
+        if is_random(found["value"], _CHOSEN_BITS if found["chosen"] else _ENTROPY_BITS):
             yield Span(CREDENTIAL, *found.span("value"))
 
 
